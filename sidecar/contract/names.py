@@ -1,0 +1,57 @@
+"""Every name that more than one of our programs, the chart or an operator's dashboard must spell alike.
+
+A name is spelled once, here. (The project before this one wrote a ConfigMap key as `masterIndex` and read it as
+`MasterIndex`: every update was silently ignored, O-F1.)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "memgraph-ha.io/"
+
+# Labels
+INJECT_LABEL: Final = PREFIX + "inject"
+INJECT_ENABLED: Final = "enabled"
+INJECT_DISABLED: Final = "disabled"
+CLUSTER_LABEL: Final = PREFIX + "cluster"
+COMPONENT_LABEL: Final = PREFIX + "component"
+"""On our own pods: `controller`, `webhook` or `memgraph`. Such a pod is never injected."""
+
+# Annotations
+STATUS_ANNOTATION: Final = PREFIX + "status"
+"""On an injected pod: what was injected, as JSON."""
+EPOCH_ANNOTATION: Final = PREFIX + "epoch"
+"""On the Lease: the highest epoch its holder has published (P-W4)."""
+
+# Admission
+WEBHOOK_NAME: Final = "inject.memgraph-ha.io"
+SIDECAR_CONTAINER: Final = "memgraph-ha-sidecar"
+TOKEN_VOLUME: Final = "memgraph-ha-token"
+TOKEN_MOUNT_PATH: Final = "/var/run/secrets/memgraph-ha.io"
+
+# Ports
+READ_WRITE_PORT: Final = 7687
+READ_PORT: Final = 7688
+ADMIN_PORT: Final = 17687
+"""The sidecar's health and metrics."""
+REPLICATION_PORT: Final = 10000
+BOLT_PORT_NAME: Final = "bolt"
+REPLICATION_PORT_NAME: Final = "replication"
+
+METRIC_PREFIX: Final = "memgraph_ha_"
+
+
+def state_config_map(release: str) -> str:
+    """Name of the ConfigMap that holds the document of one Memgraph cluster."""
+    return f"{release}-state"
+
+
+def requests_config_map(release: str) -> str:
+    """Name of the ConfigMap in which people ask the controller for something."""
+    return f"{release}-requests"
+
+
+def lease(release: str) -> str:
+    """Name of the Lease the controllers of one release compete for."""
+    return f"{release}-controller"
