@@ -1,0 +1,71 @@
+"""What an action's outcome adds to a leader's memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from controller.core.actions import Action, Demote, Drop, Outcome, Prove, Publish, Register
+from controller.core.memory import Memory, with_item, without
+
+_FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
+_UNKNOWN_BACKOFF_S: Final = 10.0  # P-F1: an unanswered REGISTER may still be stalling the main
+_MOST_BACKOFF_S: Final = 300.0
+
+
+def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memory:
+    """The memory after this action ended like this. `now` is when."""
+    match action:
+        case Publish():
+            return _published(memory, action, outcome)
+        case Register():
+            return _registered(memory, action, outcome, now)
+        case Drop():
+            return _forget(memory, action.name)
+        case Prove():
+            if outcome is Outcome.DONE:
+                return replace(memory, proven=memory.proven | {action.registration})
+            # Forgotten, it is an unknown strict registration, which is dropped: only a fresh one is proof (P-S2).
+            return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
+        case Demote() if outcome is Outcome.DONE and memory.cut is not None:
+            return replace(memory, cut=replace(memory.cut, demoted=True))
+    return memory
+
+
+def _published(memory: Memory, action: Publish, outcome: Outcome) -> Memory:
+    if outcome is Outcome.DONE:
+        return replace(memory, term=action.document.term, document=action.document, write_unanswered=False)
+    return replace(memory, write_unanswered=memory.write_unanswered or outcome is Outcome.UNKNOWN)
+
+
+def _registered(memory: Memory, action: Register, outcome: Outcome, now: float) -> Memory:
+    if action.drop is not None:
+        memory = _forget(memory, action.drop)
+    ordinal = action.replica.ordinal
+    if outcome is Outcome.DONE:
+        return replace(
+            memory,
+            registered=with_item(memory.registered, action.name, action.replica.pod.incarnation),
+            registered_at=with_item(memory.registered_at, action.name, now),
+            backoff_s=without(memory.backoff_s, ordinal),
+        )
+    first = _FIRST_BACKOFF_S if outcome is Outcome.FAILED else _UNKNOWN_BACKOFF_S
+    return _back_off(memory, ordinal, now, first)
+
+
+def _back_off(memory: Memory, ordinal: int, now: float, first: float) -> Memory:
+    wait = min(max(first, memory.backoff_s.get(ordinal, 0.0) * 2), _MOST_BACKOFF_S)
+    return replace(
+        memory,
+        backoff_until=with_item(memory.backoff_until, ordinal, now + wait),
+        backoff_s=with_item(memory.backoff_s, ordinal, wait),
+    )
+
+
+def _forget(memory: Memory, name: str) -> Memory:
+    return replace(
+        memory,
+        registered=without(memory.registered, name),
+        registered_at=without(memory.registered_at, name),
+        proven=memory.proven - {name},
+    )

@@ -1,0 +1,130 @@
+"""What the planner may ask for, as data, and the plan that carries it: at most one action a plan.
+
+`act.py` executes an action and answers with an Outcome; `memory.absorb` turns that into what the next plan knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from controller.core.memory import Memory
+from controller.core.model import Mode, Pod
+from controller.core.reasons import Reason
+from sidecar.contract.state import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which instance an action is for: executed only while that pod is still this incarnation."""
+
+    ordinal: int
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Compare-and-swap the document (P-W1). `resource_version` None creates the ConfigMap."""
+
+    document: Document
+    resource_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """SET REPLICATION ROLE TO MAIN, after its role, database_uuid and volume were read again; read back (P-F6)."""
+
+    on: Target
+    database_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demote:
+    """SET REPLICATION ROLE TO REPLICA; read back."""
+
+    on: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Write the epoch marker, drop older ones and leftover probe nodes (P-M1, P-M2)."""
+
+    on: Target
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """REGISTER REPLICA, after a TCP connect to the replication port and a role check (P-F9).
+
+    `drop` is dropped first, in the same action, so that little time passes in between (P-S5).
+    """
+
+    on: Target
+    replica: Target
+    name: str
+    address: str
+    mode: Mode
+    drop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """DROP REPLICA."""
+
+    on: Target
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """The registration proof (P-M2): a node written on the main, read on the replica's own port, deleted."""
+
+    on: Target
+    replica: Target
+    registration: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete the pod with grace 0: its process is hung."""
+
+    pod: Pod
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """Take the request away and say what became of it."""
+
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """Give up the lease: another leader's term began (P-W2)."""
+
+
+Action = StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | DeletePod | AnswerRequest
+
+
+class Outcome(StrEnum):
+    """How an action ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """The answer was lost: it may have happened (P-W1, P-W3)."""
+    DIVERGED = "diverged"
+    """REGISTER's Error 3: this replica holds commits the main never had (M-2.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One decision: at most one action, when to look again at the latest, and why."""
+
+    reason: Reason
+    message: str
+    action: Action | None = None
+    wake_after: float = 0.5
+    memory: Memory = field(default_factory=Memory)

@@ -1,0 +1,168 @@
+"""Finishing a `cut`, whoever began it (P-F5 to P-F8): promote, mark, register the partner, publish."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.core.actions import Drop, Mark, Plan, Promote, Prove, Register
+from controller.core.failover import choose_candidate, eligible
+from controller.core.memory import CutProgress, in_cut
+from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role
+from controller.core.partner import best_replica, meets_s1, recorded
+from controller.core.reasons import Reason
+from controller.core.switchover import while_main_is_main
+from controller.core.view import View, identity_of, name_of, ordinal_of, readers, registration, strict, target
+from sidecar.contract.state import CutKind, Phase, SyncReplica
+
+_MARKER_TRIES = 3  # each may take a command's timeout; a missing marker costs less than a longer cut (P-M1)
+
+
+def finish_cut(view: View) -> Plan:
+    """The next step of the `cut` the document is in."""
+    view = replace(view, memory=in_cut(view.memory, view.document.epoch, view.obs.now))
+    main = view.main
+    promoted = [i for i in eligible(view) if i.ordinal != main.ordinal and view.answers(i, Role.MAIN)]
+    if promoted:
+        return publish_steps(view, promoted[0], Reason.PUBLISHED)
+    if main in eligible(view) and view.answers(main, Role.MAIN):
+        return _old_main_is_main(view)
+    return _nobody_is_main(view)
+
+
+def progress(view: View) -> CutProgress:
+    """How far this leader got with the present cut."""
+    assert view.memory.cut is not None, "finish_cut begins the tracking"
+    return view.memory.cut
+
+
+def _old_main_is_main(view: View) -> Plan:
+    cut, now, policy = progress(view), view.obs.now, view.obs.policy
+    if view.document.cut_kind is CutKind.PLANNED:
+        waiting = while_main_is_main(view, cut)
+        if waiting is not None:
+            return waiting
+    elif cut.promote_sent_at is not None and now - cut.promote_sent_at < policy.promotion_wait_s:
+        # P-F8: a promotion is on its way; it may still be read back.
+        return view.plan(Reason.PROMOTING, "waiting for the answer to the promotion", None, 0.05)
+    bootstrap = view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED)
+    return publish_steps(view, view.main, Reason.PUBLISHED if bootstrap else Reason.OLD_MAIN_PUBLISHED)
+
+
+def _nobody_is_main(view: View) -> Plan:
+    cut, document, policy, now = progress(view), view.document, view.obs.policy, view.obs.now
+    waited = now - cut.seen_at
+    if document.cut_kind is CutKind.PLANNED and not view.answers(view.main, Role.REPLICA):
+        since = cut.demote_sent_at if cut.demote_sent_at is not None else cut.seen_at
+        if now - since < policy.switchover_wait_s:
+            return view.plan(Reason.SWITCHOVER_WAITING, f"waiting for {document.main_pod} to answer", None, 0.05)
+        return view.publish(
+            Reason.SWITCHOVER_BECAME_FAILOVER,
+            f"{document.main_pod} stopped answering during the switchover: continuing as a failover",
+            cut_kind=CutKind.FAILOVER,
+        )
+    if document.cut_kind is CutKind.FAILOVER and waited < policy.cut_settle_s and not _old_main_is_dead(view):
+        return view.plan(
+            Reason.CUT_SETTLING,
+            "giving the sidecars time to close their connections",
+            None,
+            policy.cut_settle_s - waited,
+        )
+    candidate = choose_candidate(view)
+    if candidate is None:
+        names = " or ".join(name_of(instance) for instance in eligible(view)) or document.main_pod
+        return view.plan(Reason.NO_CANDIDATE, f"waiting for {names} to answer as a replica", None, 0.1)
+    view = view.remember(cut=replace(cut, promote_sent_at=now))
+    return view.plan(
+        Reason.PROMOTING,
+        f"promoting {name_of(candidate)}",
+        Promote(target(candidate), document.database_uuid),
+        0.0,
+    )
+
+
+def _old_main_is_dead(view: View) -> bool:
+    """P-F5: proof that the old main's process can acknowledge nothing any more.
+
+    Its container terminated, or its pod runs a new process, which was born a replica (P-N1). A vanished pod object
+    alone is no proof: it may have been deleted by force on a node nobody reaches.
+    """
+    pod, main = view.main.pod, view.main
+    if pod is None or pod.uid != view.document.main_uid:
+        return False
+    return pod.terminated or view.answers(main, Role.REPLICA)
+
+
+def publish_steps(view: View, main: Instance, reason: Reason) -> Plan:
+    """What is left between an instance that is MAIN and the document that says so (P-F6)."""
+    answer = view.obs.answer(main)
+    assert answer is not None, "publish_steps is for an instance that just answered"
+    cut = progress(view)
+    epoch = view.document.epoch + 1
+    if not answer.registrations and answer.marker != epoch and cut.marker_tries < _MARKER_TRIES:
+        # Before the first registration only: later the marker's commit would wait for a partner.
+        view = view.remember(cut=replace(cut, marker_tries=cut.marker_tries + 1))
+        return view.plan(Reason.MARKING, f"marking epoch {epoch} on {name_of(main)}", Mark(target(main), epoch), 0.0)
+    step, sync = _partner_step(view, main, answer)
+    if step is not None:
+        return step
+    protection = f"replica {sync.ordinal} holds every write" if sync else "no replica holds every write yet"
+    return view.publish(
+        reason,
+        f"{name_of(main)} is main; {protection}",
+        phase=Phase.SERVING,
+        sync=sync,
+        read_addresses=readers(view, main, answer),
+        **identity_of(main, answer),
+    )
+
+
+def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | None, SyncReplica | None]:
+    """The next step towards a proven partner (P-S5), or None and the partner to publish."""
+    document, policy, now = view.document, view.obs.policy, view.obs.now
+    if document.sync and main.ordinal == document.master_index:
+        row = registration(answer, document.sync.registration)
+        if row is not None and row.caught_up:
+            return None, document.sync
+    rows = [row for row in answer.registrations or () if strict(row)]
+    for row in rows:
+        if row.name not in view.memory.registered:
+            # Made by an earlier leader: a fresh name is the only proof that nothing buffered can drop it (P-S2).
+            return _drop(view, main, row), None
+    block = policy.on_no_sync_replica is OnNoSyncReplica.BLOCK
+    if rows:
+        return _await_partner(view, main, answer, rows[0], block)
+    cut = progress(view)
+    replica = best_replica(view, main)
+    if replica is None or (cut.partner_registered_at is not None and not block):
+        waiting = view.plan(Reason.UNPROTECTED, "waiting for a replica that can hold every write", None, 0.1)
+        return (waiting if block else None), None
+    name = view.memory.next_name(replica.ordinal)
+    stale = next((r.name for r in answer.registrations or () if ordinal_of(r.name) == replica.ordinal), None)
+    view = view.remember(cut=replace(cut, partner_registered_at=now), names_used=view.memory.names_used + 1)
+    assert replica.pod is not None, "best_replica has a pod"
+    action = Register(target(main), target(replica), name, replica.pod.replication_address, Mode.STRICT_SYNC, stale)
+    message = f"registering {name_of(replica)} as the replica that holds every write"
+    return view.plan(Reason.PARTNER_REGISTERING, message, action, 0.0), None
+
+
+def _await_partner(
+    view: View, main: Instance, answer: Answer, row: Registration, block: bool
+) -> tuple[Plan | None, SyncReplica | None]:
+    ordinal = ordinal_of(row.name)
+    assert ordinal is not None, "a registration this leader made carries its ordinal"
+    replica = view.obs.instance(ordinal)
+    if meets_s1(view, answer, row, replica):
+        if row.name in view.memory.proven:
+            return None, recorded(replica, row)
+        proof = Prove(target(main), target(replica), row.name)
+        return view.plan(Reason.PARTNER_PROVING, f"proving that {name_of(replica)} receives writes", proof, 0.0), None
+    waited = view.obs.now - view.memory.registered_at.get(row.name, view.obs.now)
+    if block or waited < view.obs.policy.partner_wait_s:
+        message = f"waiting for {name_of(replica)} to catch up"
+        return view.plan(Reason.PARTNER_REGISTERING, message, None, 0.02), None
+    return _drop(view, main, row), None
+
+
+def _drop(view: View, main: Instance, row: Registration) -> Plan:
+    message = f"dropping registration {row.name}: not known to hold every write"
+    return view.plan(Reason.REGISTRATION_DROPPED, message, Drop(target(main), row.name), 0.0)

@@ -1,0 +1,103 @@
+"""Failover: when the recorded main is given up (P-F1), for whom (P-F2, P-F3), and the cut that comes first (P-F4)."""
+
+from __future__ import annotations
+
+from controller.core.actions import Plan
+from controller.core.model import Instance, Role
+from controller.core.reasons import Reason
+from controller.core.view import View, name_of, without_reader
+from sidecar.contract.state import CutKind, Phase
+
+
+def suspect(view: View) -> Reason | None:
+    """P-F1: why the recorded main can no longer be the main, or None. Pod readiness plays no part in it."""
+    main, document = view.main, view.document
+    if main.pod is None or main.pod.uid != document.main_uid:
+        return Reason.MAIN_POD_GONE
+    if main.pod.terminated:
+        return Reason.MAIN_TERMINATED
+    remembered = view.memory.main_incarnation
+    if remembered is not None and remembered[0] == document.epoch and remembered[1] != main.pod.incarnation:
+        return Reason.MAIN_RESTARTED
+    if view.answers(main, Role.REPLICA):
+        return Reason.MAIN_IS_REPLICA
+    policy = view.obs.policy
+    if main.refused >= policy.refused_probes:
+        return Reason.MAIN_REFUSES
+    if main.silent >= policy.silent_probes and any(
+        view.obs.answer(other) for other in view.obs.instances if other.ordinal != main.ordinal
+    ):
+        # Were nobody else to answer, the silence would more likely be ours than the main's.
+        return Reason.MAIN_SILENT
+    return None
+
+
+def eligible(view: View) -> tuple[Instance, ...]:
+    """P-F3: who may become main at all. The recorded partner, and the last published main on its recorded volume.
+
+    Everything else lacks the proof that it holds each acknowledged write.
+    """
+    main = view.main
+    candidates = []
+    partner = view.partner()
+    if partner is not None:
+        candidates.append(partner)
+    if main.pod is not None and main.pod.volume == view.document.main_volume:
+        candidates.append(main)
+    return tuple(candidates)
+
+
+def choose_candidate(view: View) -> Instance | None:
+    """P-F2, P-F3: the eligible instance to promote now, or None if none answers `replica` with the right database.
+
+    One answers: that one, at once. Both: the higher epoch marker, then the last main. A switchover that demoted the
+    main itself knows that the partner holds everything, and takes the partner.
+    """
+    answering = []
+    for instance in eligible(view):
+        answer = view.obs.answer(instance)
+        if answer and answer.role is Role.REPLICA and answer.database_uuid == view.document.database_uuid:
+            answering.append((instance, answer))
+    if not answering:
+        return None
+    cut = view.memory.cut
+    demoted = cut is not None and cut.epoch == view.document.epoch and cut.demoted
+
+    def rank(item: tuple[Instance, object]) -> tuple[int, bool]:
+        instance = item[0]
+        marker = instance.answer.marker if instance.answer else None
+        is_main = instance.ordinal == view.document.master_index
+        return (marker if marker is not None else -1, is_main is not demoted)
+
+    return max(answering, key=rank)[0]
+
+
+def fail_over(view: View) -> Plan | None:
+    """Give the main up if it must be: publish `cut`, with the candidate out of the read addresses (P-F4)."""
+    reason = suspect(view)
+    if reason is None:
+        return None
+    what = _SENTENCES[reason].format(main=view.document.main_pod)
+    candidate = choose_candidate(view)
+    if candidate is None:
+        names = " and ".join(name_of(instance) for instance in eligible(view)) or "nobody"
+        return view.plan(
+            Reason.NO_CANDIDATE, f"{what}, but no instance may take over yet: waiting for {names} to answer", None, 0.1
+        )
+    return view.publish(
+        reason,
+        f"{what}: cutting the clients, then {name_of(candidate)} takes over",
+        phase=Phase.CUT,
+        cut_kind=CutKind.FAILOVER,
+        read_addresses=without_reader(view, candidate),
+    )
+
+
+_SENTENCES = {
+    Reason.MAIN_POD_GONE: "the pod of main {main} is gone",
+    Reason.MAIN_TERMINATED: "the process of main {main} ended",
+    Reason.MAIN_RESTARTED: "the process of main {main} was restarted",
+    Reason.MAIN_IS_REPLICA: "main {main} says it is a replica",
+    Reason.MAIN_REFUSES: "main {main} refuses connections",
+    Reason.MAIN_SILENT: "main {main} accepts connections and does not answer",
+}

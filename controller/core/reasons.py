@@ -1,0 +1,55 @@
+"""Why the controller decided what it decided: a closed list, used as metric label, Event reason and log field."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """One word for each decision. The sentence that goes with it is the plan's `message`."""
+
+    # Nothing to do
+    STEADY = "Steady"
+    UNPROTECTED = "Unprotected"
+    # Terms (W) and rebuild (B)
+    TERM_BEGUN = "TermBegun"
+    SUPERSEDED = "Superseded"
+    EPOCH_RAISED = "EpochRaised"
+    DOCUMENT_RESTORED = "DocumentRestored"
+    DOCUMENT_MENDED = "DocumentMended"
+    BOOTSTRAP = "Bootstrap"
+    ADOPTED = "Adopted"
+    WAITING_FOR_INSTANCES = "WaitingForInstances"
+    REBUILD_AMBIGUOUS = "RebuildAmbiguous"
+    # Failover (F)
+    MAIN_POD_GONE = "MainPodGone"
+    MAIN_TERMINATED = "MainTerminated"
+    MAIN_RESTARTED = "MainRestarted"
+    MAIN_IS_REPLICA = "MainIsReplica"
+    MAIN_REFUSES = "MainRefuses"
+    MAIN_SILENT = "MainSilent"
+    NO_CANDIDATE = "NoCandidate"
+    CUT_SETTLING = "CutSettling"
+    PROMOTING = "Promoting"
+    MARKING = "Marking"
+    PUBLISHED = "Published"
+    OLD_MAIN_PUBLISHED = "OldMainPublished"
+    DEMOTING_SECOND_MAIN = "DemotingSecondMain"
+    HUNG_INSTANCE_DELETED = "HungInstanceDeleted"
+    # Switchover (P)
+    SWITCHOVER = "Switchover"
+    SWITCHOVER_WAITING = "SwitchoverWaiting"
+    SWITCHOVER_ABORTED = "SwitchoverAborted"
+    SWITCHOVER_REFUSED = "SwitchoverRefused"
+    SWITCHOVER_BECAME_FAILOVER = "SwitchoverBecameFailover"
+    REQUEST_ANSWERED = "RequestAnswered"
+    # Sync partner and registrations (S)
+    PARTNER_LOST = "PartnerLost"
+    PARTNER_LAGS = "PartnerLags"
+    PARTNER_CHANGED = "PartnerChanged"
+    PARTNER_REGISTERING = "PartnerRegistering"
+    PARTNER_PROVING = "PartnerProving"
+    PARTNER_RECORDED = "PartnerRecorded"
+    REPLICA_REGISTERING = "ReplicaRegistering"
+    REGISTRATION_DROPPED = "RegistrationDropped"
+    READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
