@@ -1,0 +1,70 @@
+"""Serves the application by TLS with a certificate that exists in memory only. The only file that imports `uvicorn`."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+KEEP_ALIVE_S: Final = 120
+"""Longer than the 90 s after which the API server drops an idle connection: were we first, a review could be on its
+way into the closing connection, and its pod would start without the sidecar."""
+CONNECTIONS_MAX: Final = 512
+"""More than all API servers keep open; each may hold one body of 8 MB at worst."""
+STOP_GRACE_S: Final = 10
+
+
+class PortTaken(Exception):
+    """The address can't be bound. The text names it and the next step."""
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A bound socket that does not listen yet, so that callers are refused rather than left waiting.
+
+    Raises PortTaken.
+    """
+    family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+    except OSError as error:
+        listener.close()
+        hint = "set MEMGRAPH_HA_WEBHOOK_ADDRESS or MEMGRAPH_HA_WEBHOOK_PORT to a free one, or stop who has it"
+        raise PortTaken(f"can't listen on {address} port {port}: {error.strerror}; {hint}") from error
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: `stop` is called by whoever owns the process."""
+
+    def __init__(self, app: Any, context: ssl.SSLContext) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ssl_context_factory=lambda _config, _default: context,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                limit_concurrency=CONNECTIONS_MAX,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=STOP_GRACE_S,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+    def stop(self) -> None:
+        """Answer what is under way, then end `serve`."""
+        self.should_exit = True
