@@ -127,7 +127,7 @@ def coordinate(lines: Sequence[Line], start: float, end: float, sidecars: Iterab
             if acted is None:
                 missing.add(sidecar)
             else:
-                took = max(0.0, (acted.ts - cut.ts) * 1000)
+                took = max(0.0, round((acted.ts - cut.ts) * 1000, 1))  # log lines have whole milliseconds
                 cut_ms[sidecar] = max(cut_ms.get(sidecar, 0.0), took)
     return Coordination(
         epoch_before=epoch_before,
