@@ -1,4 +1,4 @@
-"""Terms and epochs: a leader begins by raising `term` (P-W2) and never lets the epoch fall behind one it knows (P-W4)."""
+"""A leader begins by raising `term` (P-W2), and never lets the epoch fall behind one it knows (P-W4)."""
 
 from __future__ import annotations
 

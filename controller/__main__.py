@@ -1,0 +1,98 @@
+"""`python -m controller`: settings -> adapters -> loop. Wiring only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import Final
+
+import anyio
+
+from controller.act import Actor
+from controller.http import application, listen, serve
+from controller.kube.client import connect
+from controller.kube.cluster import Cluster
+from controller.kube.lease import LeaseStore
+from controller.kube.state import StateStore
+from controller.leadership import Leadership
+from controller.loop import Loop, Wake
+from controller.memgraph import Bolt
+from controller.metrics import Metrics
+from controller.observe import Prober
+from controller.settings import VARIABLES, Settings, from_env
+from sidecar.contract import logs, names
+from sidecar.contract.env import BadSettings
+from sidecar.contract.state import Document
+
+LOG: Final = logging.getLogger("controller")
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; the Lease is released then."""
+    metrics, wake = Metrics(), Wake()
+    sock = listen(settings)
+    database = Bolt(settings.username, settings.password)
+    async with connect(settings.kubeconfig) as api:
+        store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
+        cluster = Cluster(api, settings)
+        lease = LeaseStore(api, settings.namespace, names.lease(settings.release))
+        leadership = Leadership(lease, settings.identity, settings.timings, wake.set)
+        prober = Prober(database, settings.policy.probe_interval_s, wake.set)
+
+        def published(document: Document) -> None:
+            leadership.published(document.epoch, document.term)
+
+        actor = Actor(database, store, cluster, prober, leadership, published)
+        loop = Loop(
+            identity=settings.identity,
+            policy=settings.policy,
+            store=store,
+            cluster=cluster,
+            prober=prober,
+            leadership=leadership,
+            actor=actor,
+            metrics=metrics,
+            wake=wake,
+        )
+        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(cluster.watch_pods, prober.pods_changed)
+                group.start_soon(cluster.watch_size, prober.pods_changed)
+                for name in (names.state_config_map(settings.release), names.requests_config_map(settings.release)):
+                    group.start_soon(cluster.watch_config_map, name, loop.look_again)
+                group.start_soon(leadership.campaign)
+                group.start_soon(loop.run)
+                group.start_soon(serve, app, sock)
+                logs.emit(LOG, "Started", identity=settings.identity, release=settings.release)
+                with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                    async for number in signals:
+                        logs.emit(LOG, "Stopping", signal=signal.Signals(number).name)
+                        break
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await leadership.release()
+                await database.aclose()
+
+
+def main() -> int:
+    """The program. Exit code 2 for bad settings."""
+    if sys.argv[1:]:
+        lines = "\n".join(f"  {name}\n      {text}" for name, text in VARIABLES.items())
+        sys.stdout.write(f"usage: python -m controller\n\nSettings are environment variables:\n{lines}\n")
+        return 0 if sys.argv[1] in ("-h", "--help") else 2
+    try:
+        settings = from_env(os.environ)
+        logs.configure("controller", settings.log_level)
+        anyio.run(run, settings)
+    except BadSettings as error:
+        sys.stderr.write("controller: bad settings:\n" + "".join(f"  {problem}\n" for problem in error.problems))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

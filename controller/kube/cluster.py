@@ -1,0 +1,203 @@
+"""The Memgraph pods: followed by a watch, deleted by UID; the StatefulSet's size; requests and Events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import aiohttp
+import anyio
+from kubernetes.aio import client, watch
+
+from controller.core.model import Pod, SwitchoverRequest
+from controller.kube.client import CALL_TIMEOUT_S, meta, reading, version_of, writing
+from controller.kube.pods import to_pod
+from controller.settings import Settings
+from sidecar.contract import names
+
+_WATCH_S: Final = 60  # bounds how long a watch that died silently hides a change; probes do not wait for it
+_AGAIN_S: Final = 0.2  # after a broken watch; the API server's own limits protect it from one controller
+_SIZE_EVERY_S: Final = 5.0
+_REQUEST_KEY: Final = "switchover"
+
+
+def name_of(pod: client.V1Pod) -> str:
+    """The pod's name."""
+    return meta(pod).name or ""
+
+
+PodsChanged = Callable[[Mapping[int, Pod], int], Awaitable[None]]
+
+
+class Cluster:
+    """Implements ports.Cluster. `watch_pods` and `watch_config_maps` are to be run in a task group."""
+
+    def __init__(self, api: client.ApiClient, settings: Settings) -> None:
+        self._core = client.CoreV1Api(api)
+        self._apps = client.AppsV1Api(api)
+        self._settings = settings
+        self._raw: dict[str, client.V1Pod] = {}
+        self._volumes: dict[str, str] = {}
+        self._pods: dict[int, Pod] = {}
+        self._wanted = 0
+        self._ordinal = re.compile(re.escape(settings.statefulset) + r"-(\d+)")
+
+    @property
+    def pods(self) -> Mapping[int, Pod]:
+        """Ordinal -> pod, as the watch last said."""
+        return self._pods
+
+    @property
+    def replicas_wanted(self) -> int:
+        """spec.replicas of the StatefulSet; 0 until it was read."""
+        return self._wanted
+
+    async def watch_pods(self, changed: PodsChanged) -> None:
+        """Follow the pods until cancelled; `changed` is called with every new picture."""
+        while True:
+            try:
+                await self._follow_pods(changed)
+            except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                await anyio.sleep(_AGAIN_S)
+
+    async def watch_size(self, changed: PodsChanged) -> None:
+        """Read spec.replicas now and then, until cancelled."""
+        while True:
+            try:
+                stateful = await self._apps.read_namespaced_stateful_set(
+                    self._settings.statefulset, self._settings.namespace, _request_timeout=CALL_TIMEOUT_S
+                )
+                wanted = (stateful.spec.replicas if stateful.spec else None) or 0
+                if wanted != self._wanted:
+                    self._wanted = wanted
+                    await changed(self._pods, wanted)
+            except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError):
+                pass  # the last known size stays true until somebody changes it
+            await anyio.sleep(_SIZE_EVERY_S if self._wanted else _AGAIN_S)
+
+    async def watch_config_map(self, name: str, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever this ConfigMap may have changed, until cancelled."""
+        call = self._core.list_namespaced_config_map
+        selector = f"metadata.name={name}"
+        while True:
+            try:
+                listed = await call(self._settings.namespace, field_selector=selector, _request_timeout=CALL_TIMEOUT_S)
+                changed()
+                async with watch.Watch() as stream:
+                    async for _ in stream.stream(
+                        call,
+                        self._settings.namespace,
+                        field_selector=selector,
+                        resource_version=version_of(listed),
+                        timeout_seconds=_WATCH_S,
+                    ):
+                        changed()
+            except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                await anyio.sleep(_AGAIN_S)
+
+    async def delete_pod(self, pod: Pod) -> None:
+        """Delete this very pod with grace 0. Raises Conflict if it is another one by now."""
+        body = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.uid))
+        async with writing(f"deleting pod {pod.name}"):
+            await self._core.delete_namespaced_pod(
+                pod.name, self._settings.namespace, body=body, _request_timeout=CALL_TIMEOUT_S
+            )
+
+    async def request(self) -> SwitchoverRequest | None:
+        """What a person asks for now. Raises Unavailable."""
+        stored = await self._read_requests()
+        text = ((stored.data if stored else None) or {}).get(_REQUEST_KEY, "").strip()
+        if not text:
+            return None
+        return SwitchoverRequest(int(text) if text.isascii() and text.isdigit() else None)
+
+    async def clear_request(self) -> None:
+        """Take the request away; one that was changed meanwhile stays. Raises Conflict, Unavailable."""
+        stored = await self._read_requests()
+        if stored is None or _REQUEST_KEY not in (stored.data or {}):
+            return
+        stored.data = {key: value for key, value in (stored.data or {}).items() if key != _REQUEST_KEY}
+        name = names.requests_config_map(self._settings.release)
+        async with writing("answering the request"):
+            await self._core.replace_namespaced_config_map(
+                name, self._settings.namespace, stored, _request_timeout=CALL_TIMEOUT_S
+            )
+
+    async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
+        """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
+        now = datetime.now(UTC)
+        settings = self._settings
+        body = client.CoreV1Event(
+            metadata=client.V1ObjectMeta(generate_name=f"{settings.release}-", namespace=settings.namespace),
+            involved_object=client.V1ObjectReference(
+                api_version="apps/v1", kind="StatefulSet", name=settings.statefulset, namespace=settings.namespace
+            ),
+            reason=reason,
+            message=message,
+            type="Warning" if warning else "Normal",
+            source=client.V1EventSource(component="memgraph-ha-controller"),
+            first_timestamp=now,
+            last_timestamp=now,
+            count=1,
+        )
+        async with writing("recording an Event"):
+            await self._core.create_namespaced_event(settings.namespace, body, _request_timeout=CALL_TIMEOUT_S)
+
+    async def _read_requests(self) -> client.V1ConfigMap | None:
+        name = names.requests_config_map(self._settings.release)
+        try:
+            async with reading("reading the requests"):
+                return await self._core.read_namespaced_config_map(
+                    name, self._settings.namespace, _request_timeout=CALL_TIMEOUT_S
+                )
+        except client.ApiException:
+            return None
+
+    async def _follow_pods(self, changed: PodsChanged) -> None:
+        call, namespace = self._core.list_namespaced_pod, self._settings.namespace
+        listed = await call(namespace, _request_timeout=CALL_TIMEOUT_S)
+        self._raw = {name_of(pod): pod for pod in listed.items if self._ours(pod)}
+        await self._picture(changed)
+        async with watch.Watch() as stream:
+            async for event in stream.stream(
+                call, namespace, resource_version=version_of(listed), timeout_seconds=_WATCH_S
+            ):
+                pod = event["object"]
+                if not isinstance(pod, client.V1Pod) or not self._ours(pod):
+                    continue
+                if event["type"] == "DELETED":
+                    self._raw.pop(name_of(pod), None)
+                else:
+                    self._raw[name_of(pod)] = pod
+                await self._picture(changed)
+
+    def _ours(self, pod: client.V1Pod) -> bool:
+        return self._ordinal.fullmatch(name_of(pod)) is not None
+
+    async def _picture(self, changed: PodsChanged) -> None:
+        pods: dict[int, Pod] = {}
+        for name, raw in self._raw.items():
+            match = self._ordinal.fullmatch(name)
+            assert match is not None, "only our pods are kept"
+            pods[int(match[1])] = to_pod(raw, await self._volume(raw), self._settings)
+        self._pods = pods
+        await changed(pods, self._wanted)
+
+    async def _volume(self, pod: client.V1Pod) -> str:
+        """The UID of the PVC behind the pod's first claim; without one, the pod's own."""
+        claims = [
+            v.persistent_volume_claim.claim_name
+            for v in (pod.spec.volumes if pod.spec else None) or []
+            if v.persistent_volume_claim
+        ]
+        uid = meta(pod).uid or ""
+        if not claims:
+            return uid
+        if uid not in self._volumes:
+            claim = await self._core.read_namespaced_persistent_volume_claim(
+                claims[0], self._settings.namespace, _request_timeout=CALL_TIMEOUT_S
+            )
+            self._volumes[uid] = meta(claim).uid or uid
+        return self._volumes[uid]

@@ -1,0 +1,159 @@
+"""Asks every instance over Bolt, each in its own task, so that a hung one never delays the others (P-F1)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+
+from controller.core import parse
+from controller.core.model import Answer, Instance, Pod, Role
+from controller.ports import Database, Denied, PortError, Refused, Rejected, Silent
+
+_PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
+_AGAIN_S: Final = 0.1  # P-F1: a refusal is confirmed this much later
+_OWN_COMMAND_S: Final = 15.0  # P-F1: our REGISTER or DROP may stall an instance that long
+_STORAGE_EVERY_S: Final = 5.0  # SHOW STORAGE INFO walks the disk: what it says changes rarely
+
+
+class Prober:
+    """Keeps one Instance for each ordinal up to date and calls `changed` after every answer and every miss."""
+
+    def __init__(self, database: Database, interval_s: float, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._interval_s = interval_s
+        self._changed = changed
+        self._instances: dict[int, Instance] = {}
+        self._locks: dict[int, anyio.Lock] = {}
+        self._storage: dict[int, tuple[float, dict[str, Any]]] = {}
+        self._commanded_until: dict[int, float] = {}
+        self._started: set[int] = set()
+        self._group: anyio.abc.TaskGroup | None = None
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """What is known now, by ordinal."""
+        return tuple(self._instances[ordinal] for ordinal in sorted(self._instances))
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Probe until cancelled."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            task_status.started()
+            try:
+                self._start_missing()
+                await anyio.sleep_forever()
+            finally:
+                self._group = None
+                self._started.clear()
+
+    async def pods_changed(self, pods: Mapping[int, Pod], wanted: int) -> None:
+        """Take in what the API server says. An answer of a process that is gone is forgotten with it."""
+        for ordinal in set(pods) | set(range(wanted)) | set(self._instances):
+            known = self._instances.get(ordinal, Instance(ordinal))
+            pod = pods.get(ordinal)
+            same = pod is not None and known.pod is not None and pod.incarnation == known.pod.incarnation
+            self._instances[ordinal] = replace(known, pod=pod) if same else Instance(ordinal, pod)
+            if not same:
+                self._storage.pop(ordinal, None)
+                if known.pod is not None:
+                    await self._database.forget(known.pod.bolt_address)
+        self._start_missing()
+        self._changed()
+
+    async def refresh(self, ordinal: int) -> None:
+        """Ask this instance now; returns when its answer is in. Storage information is asked anew, too."""
+        self._storage.pop(ordinal, None)
+        await self._probe(ordinal)
+
+    @asynccontextmanager
+    async def commanding(self, ordinal: int) -> AsyncIterator[None]:
+        """While inside, and until an unanswered command is old, misses of this instance are not counted."""
+        self._commanded_until[ordinal] = anyio.current_time() + _OWN_COMMAND_S
+        try:
+            yield
+        except Silent:
+            raise  # it may still be running there
+        except BaseException:
+            self._commanded_until.pop(ordinal, None)
+            raise
+        self._commanded_until.pop(ordinal, None)
+
+    def _start_missing(self) -> None:
+        if self._group is None:
+            return
+        for ordinal in self._instances:
+            if ordinal not in self._started:
+                self._started.add(ordinal)
+                self._group.start_soon(self._keep_probing, ordinal)
+
+    async def _keep_probing(self, ordinal: int) -> None:
+        while True:
+            await self._probe(ordinal)
+            self._changed()
+            refused_once = self._instances[ordinal].refused == 1
+            await anyio.sleep(_AGAIN_S if refused_once else self._interval_s)
+
+    async def _probe(self, ordinal: int) -> None:
+        async with self._locks.setdefault(ordinal, anyio.Lock()):
+            pod = self._instances[ordinal].pod
+            if pod is None or not pod.ip or not pod.running:
+                return
+            started = anyio.current_time()
+            answer: Answer | None = None
+            problem: PortError | None = None
+            try:
+                answer = await self._ask(ordinal, pod, started)
+            except PortError as error:
+                problem = error
+            current = self._instances[ordinal]
+            if current.pod is None or current.pod.incarnation != pod.incarnation:
+                return  # the process changed under the question
+            self._instances[ordinal] = self._after(current, answer, problem, started)
+
+    def _after(self, known: Instance, answer: Answer | None, problem: PortError | None, started: float) -> Instance:
+        if answer is not None:
+            return Instance(known.ordinal, known.pod, answer)
+        if started < self._commanded_until.get(known.ordinal, 0.0):
+            return known
+        if isinstance(problem, Refused):
+            return replace(known, refused=known.refused + 1, silent=0, silent_since=None)
+        if isinstance(problem, Silent):
+            since = known.silent_since if known.silent_since is not None else started
+            return replace(known, silent=known.silent + 1, refused=0, silent_since=since)
+        return replace(known, denied=isinstance(problem, Denied), answer=None)
+
+    async def _ask(self, ordinal: int, pod: Pod, started: float) -> Answer:
+        deadline = started + _PROBE_TIMEOUT_S
+
+        async def rows(query: str) -> list[dict[str, Any]]:
+            left = max(deadline - anyio.current_time(), 0.01)
+            return await self._database.run(pod.bolt_address, query, timeout=left)
+
+        said = await rows("SHOW REPLICATION ROLE;")
+        role = Role(str(said[0]["replication role"]))
+        registrations = None
+        if role is Role.MAIN:
+            registrations = parse.registrations(await rows("SHOW REPLICAS;"))
+        indexes = await rows("SHOW INDEX INFO;")
+        at, info = self._storage.get(ordinal, (0.0, {}))
+        if not info or started - at > _STORAGE_EVERY_S:
+            try:
+                info = parse.storage(await rows("SHOW STORAGE INFO ON CURRENT DATABASE;"))
+            except Rejected:  # before 3.11 (M-1.4)
+                info = parse.storage(await rows("SHOW STORAGE INFO;"))
+            self._storage[ordinal] = (started, info)
+        return Answer(
+            role=role,
+            at=started,
+            registrations=registrations,
+            marker=parse.marker(indexes),
+            database_uuid=str(info.get("database_uuid", "")),
+            vertices=int(info.get("vertex_count", 0)),
+            user_schema=parse.user_indexes(indexes),
+            transactional=parse.transactional(info),
+        )

@@ -1,0 +1,114 @@
+"""What the controller needs from the outside, as protocols; and how it can fail, one exception a situation.
+
+PortError
+  Refused       nobody listens there: nothing was done
+  Silent        no answer in time: what was asked may have happened (P-W3)
+  Denied        the credentials were refused
+  Rejected      the other side understood and said no; the text is its own
+  Conflict      the compare-and-swap lost: somebody else wrote first
+  LostAnswer    the write was sent and its answer never came: read back, never assume (P-W1)
+  Unavailable   the API server cannot be reached or has an error of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from controller.core.election import LeaseRecord
+from controller.core.model import Pod, Stored, SwitchoverRequest
+from sidecar.contract.state import Document
+
+
+class PortError(Exception):
+    """The root of everything a port may raise."""
+
+
+class Refused(PortError):
+    """Nobody listens there."""
+
+
+class Silent(PortError):
+    """No answer within the timeout."""
+
+
+class Denied(PortError):
+    """The credentials were refused."""
+
+
+class Rejected(PortError):
+    """The other side said no."""
+
+
+class Conflict(PortError):
+    """Somebody else wrote first."""
+
+
+class LostAnswer(PortError):
+    """It is not known whether the write happened."""
+
+
+class Unavailable(PortError):
+    """The API server cannot be reached, or answers with an error of its own."""
+
+
+class Database(Protocol):
+    """Memgraph instances over Bolt. Statements run auto-committed, as its replication queries demand (M-1.5)."""
+
+    async def run(
+        self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
+    ) -> list[dict[str, Any]]:
+        """All rows of one statement. Raises Refused, Silent, Denied or Rejected."""
+
+    async def connects(self, host: str, port: int, *, timeout: float) -> bool:
+        """Whether something accepts a TCP connection there."""
+
+    async def forget(self, address: str) -> None:
+        """Close what is pooled for this address: another process listens there now."""
+
+
+class StateStore(Protocol):
+    """The document's ConfigMap. `write` is the only way to change it, and a compare-and-swap."""
+
+    async def read(self) -> Stored:
+        """What is stored now. Raises Unavailable."""
+
+    async def write(self, document: Document, resource_version: str | None) -> None:
+        """Replace it if it still has this resourceVersion; create it if None.
+
+        Raises Conflict, LostAnswer, Unavailable.
+        """
+
+
+class LeaseStore(Protocol):
+    """The Lease object."""
+
+    async def read(self) -> LeaseRecord | None:
+        """The record now, or None. Raises Unavailable."""
+
+    async def write(self, record: LeaseRecord, *, create: bool) -> LeaseRecord:
+        """Compare-and-swap. Raises Conflict, LostAnswer, Unavailable."""
+
+
+class Cluster(Protocol):
+    """The Memgraph pods, and what may be done to them through the API server."""
+
+    @property
+    def pods(self) -> Mapping[int, Pod]:
+        """Ordinal -> pod, as the watch last said."""
+
+    @property
+    def replicas_wanted(self) -> int:
+        """spec.replicas of the StatefulSet."""
+
+    async def delete_pod(self, pod: Pod) -> None:
+        """Delete this very pod (by UID) with grace 0. Raises Conflict (another pod by now), Unavailable."""
+
+    async def request(self) -> SwitchoverRequest | None:
+        """What a person asks for now."""
+
+    async def clear_request(self) -> None:
+        """Take the request away. Raises Conflict, Unavailable."""
+
+    async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
+        """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
