@@ -29,11 +29,11 @@ async def connect(kubeconfig: str, namespace: str) -> AsyncIterator[Kube]:
     configuration = client.Configuration()
     try:
         if kubeconfig:
-            await config.load_kube_config(  # type: ignore[no-untyped-call]  # the package types its client only
+            await config.load_kube_config(
                 config_file=kubeconfig, client_configuration=configuration, persist_config=False
             )
         else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # as above
+            config.load_incluster_config(client_configuration=configuration)
         api = client.ApiClient(configuration)
     except Exception as error:  # YAML, base64, TLS and file errors of many kinds: all say that the access is unusable
         where = f"KUBECONFIG={kubeconfig}" if kubeconfig else "the pod's service account (KUBECONFIG is not set)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,12 +12,16 @@ from typing import Any, Final
 
 import uvicorn
 
+from sidecar.contract.logs import emit
+
 KEEP_ALIVE_S: Final = 120
 """Longer than the 90 s after which the API server drops an idle connection: were we first, a review could be on its
 way into the closing connection, and its pod would start without the sidecar."""
 CONNECTIONS_MAX: Final = 512
 """More than all API servers keep open; each may hold one body of 8 MB at worst."""
 STOP_GRACE_S: Final = 10
+
+_log = logging.getLogger(__name__)
 
 
 class PortTaken(Exception):
@@ -64,6 +69,13 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say where."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            address, port = listener.getsockname()[:2]
+            emit(_log, "Listening", address=address, port=port)
 
     def stop(self) -> None:
         """Answer what is under way, then end `serve`."""
