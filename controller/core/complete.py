@@ -36,16 +36,23 @@ def progress(view: View) -> CutProgress:
 
 
 def _old_main_is_main(view: View) -> Plan:
-    cut, now, policy = progress(view), view.obs.now, view.obs.policy
+    cut = progress(view)
     if view.document.cut_kind is CutKind.PLANNED:
         waiting = while_main_is_main(view, cut)
         if waiting is not None:
             return waiting
-    elif cut.promote_sent_at is not None and now - cut.promote_sent_at < policy.promotion_wait_s:
+    elif _promotion_on_its_way(view, cut):
         # P-F8: a promotion is on its way; it may still be read back.
         return view.plan(Reason.PROMOTING, "waiting for the answer to the promotion", None, 0.05)
     bootstrap = view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED)
     return publish_steps(view, view.main, Reason.PUBLISHED if bootstrap else Reason.OLD_MAIN_PUBLISHED)
+
+
+def _promotion_on_its_way(view: View, cut: CutProgress) -> bool:
+    """Whether the partner was told to become main a moment ago and has not been read back."""
+    if cut.promote_sent_at is None or cut.promote_sent_to == view.main.ordinal:
+        return False
+    return view.obs.now - cut.promote_sent_at < view.obs.policy.promotion_wait_s
 
 
 def _nobody_is_main(view: View) -> Plan:
@@ -71,7 +78,7 @@ def _nobody_is_main(view: View) -> Plan:
     if candidate is None:
         names = " or ".join(name_of(instance) for instance in eligible(view)) or document.main_pod
         return view.plan(Reason.NO_CANDIDATE, f"waiting for {names} to answer as a replica", None, 0.1)
-    view = view.remember(cut=replace(cut, promote_sent_at=now))
+    view = view.remember(cut=replace(cut, promote_sent_at=now, promote_sent_to=candidate.ordinal))
     return view.plan(
         Reason.PROMOTING,
         f"promoting {name_of(candidate)}",
@@ -157,7 +164,8 @@ def _await_partner(
         proof = Prove(target(main), target(replica), row.name)
         return view.plan(Reason.PARTNER_PROVING, f"proving that {name_of(replica)} receives writes", proof, 0.0), None
     waited = view.obs.now - view.memory.registered_at.get(row.name, view.obs.now)
-    if block or waited < view.obs.policy.partner_wait_s:
+    patience = view.obs.policy.strict_wait_s if block else view.obs.policy.partner_wait_s
+    if waited < patience:
         message = f"waiting for {name_of(replica)} to catch up"
         return view.plan(Reason.PARTNER_REGISTERING, message, None, 0.02), None
     return _drop(view, main, row), None

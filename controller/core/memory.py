@@ -21,6 +21,7 @@ class CutProgress:
     demote_sent_at: float | None = None
     demoted: bool = False
     promote_sent_at: float | None = None
+    promote_sent_to: int | None = None
     partner_registered_at: float | None = None
     marker_tries: int = 0
 

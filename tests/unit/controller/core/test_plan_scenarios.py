@@ -1,0 +1,349 @@
+"""The planner against a toy cluster: each scenario ends where the protocol says, whatever is forgotten on the way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+from toy_cluster import Toy, serving
+
+from controller.core.actions import Demote, Promote, Publish, Register
+from controller.core.memory import Memory
+from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, SwitchoverRequest
+from controller.core.reasons import Reason
+from controller.core.view import ordinal_of
+from sidecar.contract.state import CutKind, Phase
+
+
+def healthy(toy: Toy) -> None:
+    """One main, published and protected, everything else registered on it."""
+    document = toy.document
+    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok"]
+    assert mains == [document.master_index]
+    assert document.phase is Phase.SERVING
+    assert document.cut_kind is None
+    main = toy.nodes[document.master_index]
+    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok"} - {main.ordinal}
+    registered = [ordinal_of(r.name) for r in main.registrations]
+    assert len(registered) == len(set(registered))
+    assert reachable <= set(registered)
+    assert document.sync is not None
+    strict = [r.name for r in main.registrations if r.mode is Mode.STRICT_SYNC]
+    assert strict == [document.sync.registration]
+    assert len(document.read_addresses) == len(reachable)
+    assert main.marker is not None
+    assert main.marker <= document.epoch
+
+
+def test_a_fresh_cluster_is_bootstrapped_around_its_lowest_ordinal() -> None:
+    """P-B1: every instance is born a replica, and the document comes first."""
+    toy = Toy()
+    plans = toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 0
+    kinds = [type(p.action) for p in plans if p.action]
+    assert kinds[0] is Publish
+    assert kinds.index(Publish) < kinds.index(Promote) < kinds.index(Register)
+
+
+def test_bootstrap_waits_until_every_ordinal_answered() -> None:
+    """P-B1: one silent instance may be the one with the data."""
+    toy = Toy()
+    toy.fail(2, "refused")
+    for _ in range(50):
+        assert toy.step().reason is Reason.WAITING_FOR_INSTANCES
+    assert isinstance(toy.stored, Absent)
+
+
+def test_a_running_main_with_data_is_adopted() -> None:
+    """P-B1, P-B2: data stays, the one MAIN is named."""
+    toy = Toy()
+    toy.nodes[1].role, toy.nodes[1].writes = Role.MAIN, 7
+    toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 1
+    assert not any(isinstance(p.action, (Promote, Demote)) for p in toy.log)
+
+
+def test_two_mains_with_data_and_no_document_need_a_person() -> None:
+    """P-F7's last sentence."""
+    toy = Toy()
+    for ordinal in (0, 2):
+        toy.nodes[ordinal].role, toy.nodes[ordinal].writes = Role.MAIN, 3
+    plans = [toy.step() for _ in range(20)]
+    assert {p.reason for p in plans} == {Reason.REBUILD_AMBIGUOUS}
+    assert all(p.action is None for p in plans)
+    assert "m-0: main" in plans[-1].message
+
+
+KILLS: dict[str, Callable[[Toy], None]] = {
+    "refused": lambda toy: toy.fail(0, "refused"),
+    "silent": lambda toy: toy.fail(0, "silent"),
+    "pod gone": lambda toy: toy.fail(0, "gone"),
+    "restarted in place": lambda toy: toy.restart(0),
+}
+
+
+@pytest.mark.parametrize("how", KILLS)
+def test_the_main_is_lost_and_a_holder_of_every_write_takes_over(how: str) -> None:
+    """P-F1 to P-F6: cut, promote, mark, register, publish, in this order, and no acknowledged write is missing."""
+    toy = serving()
+    for _ in range(5):
+        assert toy.write()
+    before = toy.document
+    KILLS[how](toy)
+    toy.step()
+    assert (toy.document.phase, toy.document.cut_kind) == (Phase.CUT, CutKind.FAILOVER)
+    assert toy.document.epoch == before.epoch + 1
+    toy.settle()
+    healthy(toy)
+    assert toy.nodes[toy.document.master_index].writes >= 5
+    assert toy.document.epoch == before.epoch + 2
+    assert toy.write()
+
+
+def test_a_main_restarted_in_place_may_become_main_again_since_it_holds_everything() -> None:
+    """P-F3: the last published main on its recorded volume, when its partner is gone, too."""
+    toy = serving()
+    toy.fail(1, "gone")
+    toy.settle()
+    toy.fail(2, "gone")
+    toy.settle()
+    assert toy.document.sync is None
+    toy.write()
+    toy.restart(0)
+    toy.settle()
+    assert toy.document.master_index == 0
+    assert toy.nodes[0].role is Role.MAIN
+
+
+def test_nobody_but_a_holder_is_ever_promoted() -> None:
+    """P-F3: main and partner are gone; the asynchronous replica is not taken."""
+    toy = serving()
+    toy.fail(1, "refused")
+    toy.fail(0, "refused")
+    for _ in range(100):
+        toy.step()
+    assert toy.nodes[2].role is Role.REPLICA
+    assert toy.log[-1].reason is Reason.NO_CANDIDATE
+    assert toy.document.phase is Phase.SERVING, "no cut without somebody to take over (P-F2)"
+    toy.restart(1)
+    toy.settle()
+    assert toy.document.master_index == 1
+
+
+def test_an_old_main_that_comes_back_as_main_is_demoted_and_registered() -> None:
+    """P-F7: it hung, was replaced, and woke up."""
+    toy = serving()
+    toy.fail(0, "silent")
+    while toy.document.phase is not Phase.SERVING or toy.document.master_index == 0:
+        toy.step()
+    toy.nodes[0].reach = "ok"
+    plans = toy.settle()
+    assert any(isinstance(p.action, Demote) and p.action.on.ordinal == 0 for p in plans)
+    healthy(toy)
+    assert toy.deleted == []
+
+
+def test_a_hung_old_main_is_deleted_after_ten_seconds() -> None:
+    """P-F7: it would wake up as MAIN."""
+    toy = serving()
+    toy.fail(0, "silent")
+    began = toy.now
+    while not toy.deleted:
+        toy.step()
+    assert toy.deleted == [0]
+    assert 10 <= toy.now - began < 12
+    toy.settle()
+    healthy(toy)
+
+
+def test_a_hung_asynchronous_replica_is_left_alone() -> None:
+    """It delays nobody and wakes up as the replica it is."""
+    toy = serving()
+    toy.fail(2, "silent")
+    toy.settle()
+    toy.now += 60
+    toy.settle()
+    assert toy.deleted == []
+
+
+def test_a_switchover_is_planned_and_demotes_before_it_promotes() -> None:
+    """P-P: cut planned, demote, promote, publish; the request is answered before the cut."""
+    toy = serving()
+    toy.write()
+    toy.request = SwitchoverRequest(None)
+    plans = toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 1
+    kinds = [type(p.action).__name__ for p in plans if p.action]
+    assert kinds[:4] == ["AnswerRequest", "Publish", "Demote", "Promote"]
+    assert not any(p.reason is Reason.SWITCHOVER_BECAME_FAILOVER for p in plans)
+
+
+def test_a_switchover_to_an_asynchronous_replica_makes_it_the_partner_first() -> None:
+    """P-S7 within P-P."""
+    toy = serving()
+    toy.request = SwitchoverRequest(2)
+    toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 2
+
+
+@pytest.mark.parametrize("wanted", [0, 7])
+def test_an_impossible_switchover_is_refused_and_changes_nothing(wanted: int) -> None:
+    """The main itself, and an instance that does not exist."""
+    toy = serving()
+    before = toy.document
+    toy.request = SwitchoverRequest(wanted)
+    plans = toy.settle()
+    assert any(p.reason is Reason.SWITCHOVER_REFUSED for p in plans)
+    assert toy.document == before
+    assert toy.request is None
+
+
+def test_a_main_that_freezes_in_the_middle_of_a_switchover_becomes_a_failover() -> None:
+    """Scenario 23: the demotion is never answered."""
+    toy = serving()
+    toy.request = SwitchoverRequest(None)
+    while not (toy.stored and toy.document.phase is Phase.CUT):
+        toy.step()
+    toy.fail(0, "silent")
+    toy.settle()
+    assert toy.document.master_index == 1
+    assert any(p.reason is Reason.SWITCHOVER_BECAME_FAILOVER for p in toy.log)
+    healthy(toy)
+
+
+def test_a_main_whose_pod_is_being_deleted_is_switched_away_from() -> None:
+    """The preStop sleep gives it the time."""
+    toy = serving()
+    toy.nodes[0].deleting = True
+    toy.settle()
+    assert toy.document.master_index == 1
+
+
+def test_a_lost_partner_is_cleared_before_it_is_dropped_and_replaced() -> None:
+    """P-S3, P-S8: publish without it, drop it, then another replica takes its place."""
+    toy = serving()
+    toy.fail(1, "refused")
+    assert not toy.write(), "a strict partner that is away refuses writes"
+    plans = toy.settle()
+    kinds = [(type(p.action).__name__, p.reason) for p in plans if p.action]
+    cleared = kinds.index(("Publish", Reason.PARTNER_LOST))
+    dropped = kinds.index(("Drop", Reason.REGISTRATION_DROPPED))
+    assert cleared < dropped
+    assert toy.document.sync is not None
+    assert toy.document.sync.ordinal == 2
+    assert toy.write()
+
+
+def test_a_partner_lost_and_gained_touches_no_connection() -> None:
+    """The epoch stays: sync… keys alone cut nobody (P-1)."""
+    toy = serving()
+    epoch = toy.document.epoch
+    toy.fail(1, "refused")
+    toy.settle()
+    assert toy.document.epoch == epoch
+
+
+def test_with_block_nobody_writes_while_there_is_no_partner() -> None:
+    """P-S8: `block` cuts until another partner is proven."""
+    toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    toy.fail(1, "refused")
+    for _ in range(50):
+        toy.step()
+    assert toy.document.phase is Phase.CUT
+    assert not toy.write()
+    toy.restart(1)
+    toy.settle()
+    healthy(toy)
+    assert toy.write()
+
+
+def test_a_replica_restarted_in_place_is_registered_again() -> None:
+    """P-N2's price: its main UUID is another one, so the old registration is dead."""
+    toy = serving()
+    toy.restart(2)
+    plans = toy.settle()
+    healthy(toy)
+    made = [p.action.name for p in plans if isinstance(p.action, Register)]
+    assert len(made) == len(set(made))
+
+
+def test_a_deleted_document_comes_back_as_it_was() -> None:
+    """P-W5: nobody is cut for it."""
+    toy = serving()
+    before = toy.document
+    toy.stored = Absent()
+    toy.settle()
+    assert (toy.document.epoch, toy.document.main_uid, toy.document.sync) == (
+        before.epoch,
+        before.main_uid,
+        before.sync,
+    )
+    assert any(p.reason is Reason.DOCUMENT_RESTORED for p in toy.log)
+
+
+def test_a_malformed_document_is_mended_with_a_higher_epoch() -> None:
+    """P-W5: what readers saw under that epoch is unknown."""
+    toy = serving()
+    epoch = toy.document.epoch
+    toy.damage()
+    assert isinstance(toy.stored, Malformed)
+    toy.settle()
+    assert toy.document.epoch == epoch + 1
+    assert toy.document.phase is Phase.SERVING
+
+
+def test_a_document_deleted_between_two_leaders_is_rebuilt_from_the_newest_marker() -> None:
+    """P-B1: a leader without memory asks everybody."""
+    toy = serving()
+    toy.write()
+    toy.stored, toy.memory = Absent(), Memory()
+    toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 0
+
+
+def test_a_leader_that_was_superseded_steps_down() -> None:
+    """P-W2: somebody else's term began."""
+    toy = serving()
+    stale = toy.memory
+    toy.memory = Memory()
+    toy.step()
+    toy.memory = stale
+    plan = toy.step()
+    assert plan.reason is Reason.SUPERSEDED
+
+
+SCENARIOS: dict[str, Callable[[Toy], None]] = {
+    "bootstrap": lambda toy: None,
+    "kill main": lambda toy: toy.fail(0, "refused"),
+    "restart main": lambda toy: toy.restart(0),
+    "lose main's pod": lambda toy: toy.fail(0, "gone"),
+    "lose partner": lambda toy: toy.fail(1, "refused"),
+    "restart partner": lambda toy: toy.restart(1),
+    "restart replica": lambda toy: toy.restart(2),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_leader_that_dies_after_any_step_leaves_a_state_the_next_one_finishes(name: str) -> None:
+    """Every plan is right with an empty memory: forget everything after step k, for every k."""
+
+    def start() -> Toy:
+        toy = Toy() if name == "bootstrap" else serving()
+        SCENARIOS[name](toy)
+        return toy
+
+    smooth = copy.deepcopy(start())
+    length = len(smooth.settle())
+    for k in range(length):
+        toy = start()
+        for _ in range(k):
+            toy.step()
+        toy.memory = Memory()
+        toy.settle()
+        healthy(toy)
