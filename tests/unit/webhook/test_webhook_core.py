@@ -33,7 +33,7 @@ labels = st.dictionaries(
     st.sampled_from([names.INJECT_LABEL, names.CLUSTER_LABEL, names.COMPONENT_LABEL, "app"]),
     st.sampled_from(["enabled", "disabled", "yes", "", "memgraph-ha", "second"]),
 )
-annotations = st.dictionaries(st.sampled_from(["a/b", "~", names.STATUS_ANNOTATION]), scalars)
+annotation_maps = st.dictionaries(st.sampled_from(["a/b", "~", names.STATUS_ANNOTATION]), scalars)
 volumes = st.lists(st.fixed_dictionaries({"name": st.sampled_from(["a", "b", names.TOKEN_VOLUME])}), max_size=2)
 reviews = st.fixed_dictionaries({"uid": scalars, "namespace": scalars, "kind": anything, "object": anything})
 pods = st.fixed_dictionaries(
@@ -42,7 +42,7 @@ pods = st.fixed_dictionaries(
             {},
             optional={
                 "labels": st.none() | labels,
-                "annotations": st.none() | annotations,
+                "annotations": st.none() | annotation_maps,
                 "name": st.text(max_size=5),
             },
         ),
