@@ -1,0 +1,66 @@
+# Two commands do all the set-up they need: `make demo` and `make test`. `make` alone says what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types imports unit sandbox constraints clean
+
+help:
+	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
+	@echo '                        (JSON=path writes its figures; BREAK=promote-stale shows that it can fail)'
+	@echo 'make test               everything CI runs'
+	@echo 'make sandbox            the same world, kept running for your own app (memgraph-ha sandbox up)'
+	@echo 'make lint types imports unit   the parts of make test'
+	@echo 'make constraints        pin the dependencies anew'
+
+# Pinned with hashes; then this checkout itself, editable, without asking anybody for anything.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'memgraph-ha needs Python 3.11 or newer; say which: make PYTHON=python3.12'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo 'python cannot make virtual environments here; on Debian: apt-get install python3-venv'; exit 1; }
+	@echo 'Installing the pinned dependencies ($(1)) into $(VENV): a minute the first time'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints/$(1).txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.sandbox: constraints/sandbox.txt pyproject.toml
+	$(call install,sandbox)
+
+$(VENV)/.dev: constraints/dev.txt pyproject.toml
+	$(call install,dev)
+
+demo: $(VENV)/.sandbox
+	@$(BIN)/python -m sandbox.demo $(if $(JSON),--json '$(JSON)') $(if $(BREAK),--break '$(BREAK)')
+
+sandbox: $(VENV)/.sandbox
+	@$(BIN)/memgraph-ha sandbox up
+
+test: lint types imports unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+constraints: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	for extra in sidecar controller sandbox dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url $$(test $$extra = sidecar || echo --extra $$extra) \
+	    $$(test $$extra = sandbox -o $$extra = dev && echo constraints/build.in) pyproject.toml -o constraints/$$extra.txt; \
+	done
+
+clean:
+	rm -rf $(VENV) .sandbox build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
