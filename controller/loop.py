@@ -77,6 +77,7 @@ class Loop:
         self._request: SwitchoverRequest | None = None
         self._stale = True
         self._said: tuple[Reason, str] | None = None
+        self._unavailable = False
 
     def look_again(self) -> None:
         """The document or a request may have changed."""
@@ -112,8 +113,14 @@ class Loop:
             observation = await self._observe()
         except Unavailable as error:
             # Without the API server nothing may be decided: what is published stays true for the sidecars.
-            logs.emit(LOG, "ApiServerUnavailable", logging.WARNING, message=str(error))
+            if not self._unavailable:
+                logs.emit(LOG, "ApiServerUnavailable", logging.WARNING, message=str(error))
+            self._unavailable = True
             await self._wake.wait(self._policy.probe_interval_s)
+            return memory
+        self._unavailable = False
+        if not observation.replicas_wanted:
+            await self._wake.wait(self._policy.probe_interval_s)  # the StatefulSet was not read yet
             return memory
         decision = plan(observation, memory)
         self._announce(decision, group)

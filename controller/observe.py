@@ -43,6 +43,8 @@ class Prober:
         """Probe until cancelled."""
         async with anyio.create_task_group() as group:
             self._group = group
+            # Counts of an earlier time as leader say nothing about now.
+            self._instances = {o: Instance(o, known.pod) for o, known in self._instances.items()}
             task_status.started()
             try:
                 self._start_missing()
@@ -93,10 +95,12 @@ class Prober:
 
     async def _keep_probing(self, ordinal: int) -> None:
         while True:
+            began = anyio.current_time()
             await self._probe(ordinal)
             self._changed()
-            refused_once = self._instances[ordinal].refused == 1
-            await anyio.sleep(_AGAIN_S if refused_once else self._interval_s)
+            pause = _AGAIN_S if self._instances[ordinal].refused == 1 else self._interval_s
+            # A probe that timed out has taken its interval already: three of them are a hung main (P-F1).
+            await anyio.sleep(max(0.0, pause - (anyio.current_time() - began)))
 
     async def _probe(self, ordinal: int) -> None:
         async with self._locks.setdefault(ordinal, anyio.Lock()):
