@@ -18,10 +18,18 @@ TOKEN_LIFETIME_S: Final = 3600
 CLUSTER_CA_CONFIG_MAP: Final = "kube-root-ca.crt"
 """Kubernetes puts it into every namespace."""
 
+_PORTS: Final = {
+    env.PORT: str(names.READ_WRITE_PORT),
+    env.READ_PORT: str(names.READ_PORT),
+    env.ADMIN_PORT: str(names.ADMIN_PORT),
+}
+"""Spelled out, because Kubernetes writes `MEMGRAPH_HA_PORT=tcp://...` into every pod of a namespace that has a Service
+called memgraph-ha, unless the container has a value of its own."""
+
 
 def container(pod: Json, release: Release) -> dict[str, Json]:
     """The container for `pod`, to be the first of its init containers."""
-    variables = env.render(release.namespace, names.state_config_map(release.name))
+    variables = env.render(release.namespace, names.state_config_map(release.name)) | _PORTS
     return {
         "name": names.SIDECAR_CONTAINER,
         "image": release.sidecar_image,

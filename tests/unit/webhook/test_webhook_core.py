@@ -187,8 +187,10 @@ def test_without_a_patch_there_is_no_patch_type() -> None:
 
 def test_the_sidecar_understands_the_environment_it_is_given() -> None:
     given_env = {variable["name"]: variable["value"] for variable in container({"spec": {}}, RELEASE)["env"]}
-    parsed = env.parse(given_env | {env.API_HOST: "10.0.0.1"})
+    service_links = {name: "tcp://10.0.0.9:7687" for name in (env.PORT, env.READ_PORT, env.ADMIN_PORT)}
+    parsed = env.parse(service_links | given_env | {env.API_HOST: "10.0.0.1"})
     assert (parsed.namespace, parsed.config_map) == ("database", "memgraph-ha-state")
+    assert (parsed.port, parsed.read_port, parsed.admin_port) == (7687, 7688, 17687)
 
 
 def test_a_trial_that_fails_is_a_bad_patch() -> None:
