@@ -1,0 +1,54 @@
+"""The three kinds of patch. Strategic merge is treated as merge: lists are replaced whole, never merged by key."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+import jsonpatch
+import jsonpointer
+
+from sandbox.kubernetes.core.problem import Problem, bad_request
+
+JSON_PATCH: Final = "application/json-patch+json"
+MERGE: Final = "application/merge-patch+json"
+STRATEGIC: Final = "application/strategic-merge-patch+json"
+
+
+def apply(obj: dict[str, Any], patch: Any, content_type: str) -> dict[str, Any]:
+    """The patched copy. Raises Problem 415 for an unknown type, 400 for a wrong shape, 422 if it can't be applied."""
+    kind = content_type.partition(";")[0].strip()
+    if kind in (MERGE, STRATEGIC):
+        if not isinstance(patch, dict):
+            raise bad_request("a merge patch must be an object")
+        merged: dict[str, Any] = _merge(obj, patch)
+        return merged
+    if kind == JSON_PATCH:
+        return json_patch(obj, patch)
+    raise Problem(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}")
+
+
+def json_patch(obj: dict[str, Any], operations: Any) -> dict[str, Any]:
+    """RFC 6902, on a copy."""
+    try:
+        patched = jsonpatch.JsonPatch(operations).apply(copy.deepcopy(obj))
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
+        raise Problem(
+            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
+        ) from None
+    if not isinstance(patched, dict):
+        raise Problem(422, "Invalid", "the patched document is no object")
+    return patched
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merge(result.get(key), value)
+    return result
