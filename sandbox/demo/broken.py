@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from controller import __main__ as controller
 from controller.core import complete, failover
 from controller.core.model import Instance
 from controller.core.view import View
-
-BUGS: Final = ("promote-stale",)
+from sandbox.demo.stage import PLANTED_BUGS
 
 _sound = failover.eligible
 
@@ -31,8 +29,8 @@ def promote_stale(view: View) -> tuple[Instance, ...]:
 
 def main(arguments: Sequence[str]) -> int:
     """Plant the bug, then run the controller."""
-    if tuple(arguments) != BUGS:
-        print(f"usage: python -m sandbox.demo.broken {{{','.join(BUGS)}}}", file=sys.stderr)
+    if tuple(arguments) != PLANTED_BUGS:
+        print(f"usage: python -m sandbox.demo.broken {{{','.join(PLANTED_BUGS)}}}", file=sys.stderr)
         return 2
     for module in (failover, complete):  # both hold the name: one defines it, the other imported it
         setattr(module, _sound.__name__, promote_stale)

@@ -129,8 +129,10 @@ def leader_not_changed(scene: Scene, before: Document, now: Document, start: flo
     if now.epoch != before.epoch or now.main_pod != before.main_pod:
         return f"a change of leader must not touch the main, but epoch {before.epoch} became {now.epoch}"
     leaders = [line for line in scene.feed.lines if isinstance(line, Led) and line.ts >= start]
-    if not leaders or now.term <= before.term:
+    if not leaders:
         return "no controller took over"
+    if now.term <= before.term:
+        return f"{leaders[-1].controller} leads, but its term is in no document"
     cut = [r for r in scene.feed.lines if isinstance(r, Routed) and r.ts >= start and r.connections_cut]
     if cut:
         return f"the sidecar of {cut[0].sidecar} cut {cut[0].connections_cut} connections without need"

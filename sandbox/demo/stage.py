@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from sidecar.contract.state import Document
+
+PLANTED_BUGS: Final = ("promote-stale",)
+"""What `--break` takes; broken.py has them."""
 
 
 class Stage(Protocol):

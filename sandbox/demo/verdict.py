@@ -40,7 +40,7 @@ class Verdict:
             found.append(f"no main could be read back, so none of {report.acked} acknowledged writes is proven")
         elif not report.acked:
             found.append("no write was acknowledged at all, so nothing is proven")
-        if report.lost:
+        elif report.lost:
             found.append(f"{len(report.lost)} acknowledged {_writes(report.lost)} missing on {self.read_back_from}")
         if report.forbidden:
             found.append(f'apps with a sidecar saw "Write queries are forbidden" {report.forbidden} times')

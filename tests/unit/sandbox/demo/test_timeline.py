@@ -188,3 +188,8 @@ def test_each_broken_promise_fails_the_run_and_is_named(verdict: Verdict, said: 
     assert verdict.exit_code == 1
     assert verdict.failures == (said,)
     assert to_json(verdict)["exit_code"] == 1
+
+
+def test_without_a_main_to_read_nothing_is_called_lost_or_proven() -> None:
+    verdict = Verdict(report(lost=("a-1",)), [KILL], 3, "")
+    assert verdict.failures == ("no main could be read back, so none of 4123 acknowledged writes is proven",)
