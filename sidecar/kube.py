@@ -1,0 +1,255 @@
+"""The API server, for one ConfigMap: GET and watch over TLS, and the loop that keeps following it.
+
+The only module that speaks HTTP to Kubernetes. Token and CA are read from disk for every connection (the kubelet
+rotates them), and nothing of the token reaches a log or an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+import anyio
+import h11
+from anyio.streams.tls import TLSStream
+
+from sidecar.contract import env
+from sidecar.contract.logs import emit
+from sidecar.core.follow import Changed, Follow, Get, Problem, Reason, Watch
+
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 10.0
+"""Until an answer's headers. A watch of a version that is too new waits 3 s before it is refused."""
+WATCHDOG_S: Final = 75.0
+"""Without a byte for so long, a watch is dead: bookmarks come about every minute."""
+WATCH_S: Final = (240, 300)
+"""`timeoutSeconds` of a watch, at random between: it bounds how long a silently dead stream can go on."""
+BODY_BYTES_MAX: Final = 4 << 20
+"""A ConfigMap has at most 1 MiB of data; JSON escapes and managed fields come on top."""
+RECEIVE_BYTES: Final = 16 * 1024
+ASIDE_GAP_S: Final = 0.25
+"""Between two questions beside the watch: many upstreams may close at once."""
+ASIDE_JITTER_S: Final = 0.1
+"""All sidecars of a fleet see the main die in the same instant."""
+
+Learn = Callable[[Changed | Problem | None], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Unreachable(Exception):
+    """The API server did not answer, or not in HTTP. Nothing is known about what it holds."""
+
+
+class UnreadableToken(Exception):
+    """The folder with the token and the CA can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The API server and the object. `token_dir` holds `token` and `ca.crt`."""
+
+    host: str
+    port: int
+    namespace: str
+    config_map: str
+    token_dir: str
+
+
+class Answer:
+    """One HTTP answer as it comes in: its status, then its body in whole or by lines."""
+
+    def __init__(self, stream: TLSStream) -> None:
+        self.status = 0
+        self._stream = stream
+        self._http = h11.Connection(h11.CLIENT)
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
+
+    async def ask(self, path: str, headers: list[tuple[str, str]]) -> None:
+        """Send the question and wait for the status."""
+        request = h11.Request(method="GET", target=path, headers=headers)
+        await self._stream.send((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
+        event = await self._event()
+        while isinstance(event, h11.InformationalResponse):
+            event = await self._event()
+        if not isinstance(event, h11.Response):
+            raise Unreachable("it closed the connection without an answer")
+        self.status = event.status_code
+
+    async def body(self) -> bytes:
+        """All of the body."""
+        whole = b""
+        while (part := await self._part()) is not None:
+            whole += part
+            if len(whole) > BODY_BYTES_MAX:
+                raise Unreachable("its answer is longer than any ConfigMap")
+        return whole
+
+    async def line(self) -> bytes | None:
+        """The next line of the body; None: it has ended."""
+        while not self._lines:
+            part = await self._part()
+            if part is None:
+                return None
+            *lines, self._rest = (self._rest + part).split(b"\n")
+            if len(self._rest) > BODY_BYTES_MAX:
+                raise Unreachable("a line of its watch is longer than any ConfigMap")
+            self._lines.extend(line for line in lines if line.strip())
+        return self._lines.popleft()
+
+    async def _part(self) -> bytes | None:
+        event = await self._event()
+        return bytes(event.data) if isinstance(event, h11.Data) else None
+
+    async def _event(self) -> h11.Event | type[h11.PAUSED]:
+        while True:
+            event = self._http.next_event()
+            if event is not h11.NEED_DATA:
+                return cast("h11.Event | type[h11.PAUSED]", event)
+            try:
+                self._http.receive_data(await self._stream.receive(RECEIVE_BYTES))
+            except anyio.EndOfStream:
+                self._http.receive_data(b"")
+
+
+class Kube:
+    """Questions about one ConfigMap. Every question has a connection of its own."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+
+    async def get(self) -> tuple[int, bytes]:
+        """Status and body. Raises Unreachable, UnreadableToken."""
+        where = self._where
+        path = f"/api/v1/namespaces/{where.namespace}/configmaps/{where.config_map}"
+        async with self._ask(path) as answer:
+            with _translated("its answer"), anyio.fail_after(ANSWER_S):
+                return answer.status, await answer.body()
+
+    @asynccontextmanager
+    async def watch(self, version: str) -> AsyncIterator[Answer]:
+        """The answer to a watch from `version` on. Raises Unreachable, UnreadableToken."""
+        where = self._where
+        path = (
+            f"/api/v1/namespaces/{where.namespace}/configmaps?watch=true&allowWatchBookmarks=true"
+            f"&fieldSelector=metadata.name%3D{where.config_map}&timeoutSeconds={random.randint(*WATCH_S)}"
+        )
+        if version:
+            path += f"&resourceVersion={version}"
+        async with self._ask(path) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _ask(self, path: str) -> AsyncIterator[Answer]:
+        host = self._where.host
+        headers = [
+            ("host", f"[{host}]" if ":" in host else host),
+            ("authorization", f"Bearer {self._token()}"),
+            ("accept", "application/json"),
+            ("user-agent", "memgraph-ha-sidecar"),
+            ("connection", "close"),
+        ]
+        stream = await self._connect()
+        try:
+            answer = Answer(stream)
+            with _translated("its answer"), anyio.fail_after(ANSWER_S):
+                await answer.ask(path, headers)
+            yield answer
+        finally:
+            # Without a farewell: what is left of a watch is not worth a wait.
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(stream)
+
+    async def _connect(self) -> TLSStream:
+        where = self._where
+        try:
+            context = ssl.create_default_context(cafile=str(Path(where.token_dir, "ca.crt")))
+        except (OSError, ssl.SSLError) as error:
+            raise UnreadableToken(self._unreadable("ca.crt", error)) from None
+        with _translated("a connection"), anyio.fail_after(CONNECT_S):
+            return await anyio.connect_tcp(where.host, where.port, ssl_context=context, tls_standard_compatible=False)
+
+    def _token(self) -> str:
+        try:
+            token = Path(self._where.token_dir, "token").read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnreadableToken(self._unreadable("token", error)) from None
+        if not token or not token.isprintable():
+            raise UnreadableToken(self._unreadable("token", ValueError("it is empty or not a token")))
+        return token
+
+    def _unreadable(self, name: str, error: Exception) -> str:
+        why = getattr(error, "strerror", None) or (str(error) if isinstance(error, ValueError) else "not readable")
+        return (
+            f"{env.TOKEN_DIR}: cannot read {Path(self._where.token_dir, name)}: {why}; "
+            "check that the projected service account token is mounted there"
+        )
+
+
+async def follow(kube: Kube, state: Follow, learn: Learn) -> None:
+    """Follow the ConfigMap for ever. `learn` is called at once with all that is learned; None is a sign of life."""
+    while True:
+        began = time.monotonic()
+        try:
+            match state.ask():
+                case Get():
+                    learn(state.got(*await kube.get()))
+                case Watch(version):
+                    await _watch_once(kube, state, version, learn)
+                    state.ended(time.monotonic() - began)
+        except UnreadableToken as error:
+            learn(state.failed(Reason.UNREADABLE_TOKEN, str(error)))
+        except Unreachable as error:
+            learn(state.failed(Reason.UNREACHABLE, f"the API server is unreachable: {error}"))
+        if state.delay_s:
+            await anyio.sleep(random.uniform(0.5, 1.0) * state.delay_s)
+
+
+async def ask_aside(kube: Kube, state: Follow, learn: Learn) -> bool:
+    """One question beside the watch, when an upstream is suspect (P-C4). Whether it was answered."""
+    await anyio.sleep(random.uniform(0, ASIDE_JITTER_S))
+    try:
+        status, body = await kube.get()
+    except (Unreachable, UnreadableToken) as error:
+        emit(logger, "AsideFailed", logging.WARNING, message=str(error))
+        return False
+    learn(state.got(status, body, aside=True))
+    return status in (200, 404)
+
+
+async def _watch_once(kube: Kube, state: Follow, version: str, learn: Learn) -> None:
+    async with kube.watch(version) as answer:
+        learn(state.watching(answer.status))
+        while answer.status == 200:
+            with _translated("its watch"), anyio.fail_after(WATCHDOG_S):
+                line = await answer.line()
+            if line is None:
+                return
+            outcome = state.line(line)
+            learn(outcome)
+            if isinstance(outcome, Problem) and outcome.reason in (Reason.EXPIRED, Reason.BAD_ANSWER):
+                return
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the errors of sockets, TLS and HTTP into Unreachable, with the usual cause where there is one."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unreachable(f"{what} did not come in time") from None
+    except ssl.SSLCertVerificationError as error:
+        raise Unreachable(f"its certificate is not accepted ({error.verify_message}); check ca.crt") from None
+    except (OSError, ssl.SSLError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
+        raise Unreachable(f"{what}: {error or type(error).__name__}") from None
+    except h11.RemoteProtocolError as error:
+        raise Unreachable(f"{what} is no HTTP: {error}") from None
