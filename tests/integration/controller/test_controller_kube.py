@@ -1,0 +1,237 @@
+"""The controller's doors to Kubernetes, against the sandbox's API server over TLS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from api_server import api_server, until
+from kubernetes.aio import client
+
+from controller.core.election import Timings
+from controller.core.model import Absent, Found, Malformed, Pod, SwitchoverRequest
+from controller.kube.client import connect
+from controller.kube.cluster import Cluster
+from controller.kube.lease import LeaseStore
+from controller.kube.state import StateStore
+from controller.leadership import Leadership
+from controller.ports import Conflict, Unavailable
+from controller.settings import Settings, from_env
+from sidecar.contract import names
+from sidecar.contract.state import CutKind, Document, Phase, advance
+
+pytestmark = pytest.mark.anyio
+NAMESPACE = "db"
+DOCUMENT = Document(
+    term=1, epoch=3, phase=Phase.SERVING, cut_kind=None, master_index=0, main_pod="r-0", main_uid="u0",
+    main_address="10.0.0.1:7687", main_volume="v0", database_uuid="d", sync=None, read_addresses=(),
+    reason="Published", message="m", writer="c-0", updated_at="t",
+)  # fmt: skip
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with api_server(tmp_path_factory.mktemp("kubernetes")) as path:
+        yield path
+
+
+@pytest.fixture
+def settings(kubeconfig: Path) -> Settings:
+    return from_env(
+        {"POD_NAME": "c-0", "POD_NAMESPACE": NAMESPACE, "MEMGRAPH_HA_RELEASE": "r", "KUBECONFIG": str(kubeconfig)}
+    )
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[client.ApiClient]:
+    """A client, and a namespace emptied of what earlier tests left."""
+    async with connect(settings.kubeconfig) as api:
+        core = client.CoreV1Api(api)
+        if NAMESPACE not in [n.metadata.name for n in (await core.list_namespace()).items]:
+            await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
+        for item in (await core.list_namespaced_config_map(NAMESPACE)).items:
+            await core.delete_namespaced_config_map(item.metadata.name, NAMESPACE)
+        for pod in (await core.list_namespaced_pod(NAMESPACE)).items:
+            await core.delete_namespaced_pod(
+                pod.metadata.name, NAMESPACE, body=client.V1DeleteOptions(grace_period_seconds=0)
+            )
+        yield api
+
+
+async def test_the_document_is_written_by_compare_and_swap(api: client.ApiClient) -> None:
+    """P-W1: who wrote on what is no longer there changes nothing."""
+    store = StateStore(api, NAMESPACE, "r-state")
+    assert isinstance(await store.read(), Absent)
+    await store.write(DOCUMENT, None)
+    with pytest.raises(Conflict):
+        await store.write(DOCUMENT, None)
+    first = await store.read()
+    assert isinstance(first, Found)
+    assert first.document == DOCUMENT
+    cut = advance(DOCUMENT, phase=Phase.CUT, cut_kind=CutKind.PLANNED)
+    await store.write(cut, first.resource_version)
+    with pytest.raises(Conflict):
+        await store.write(advance(DOCUMENT, term=9), first.resource_version)
+    second = await store.read()
+    assert isinstance(second, Found)
+    assert (second.document.epoch, second.document.term, second.uid) == (4, 1, first.uid)
+
+
+async def test_a_malformed_document_is_told_from_an_absent_one(api: client.ApiClient) -> None:
+    """It names the bad keys and keeps what is known of the epoch."""
+    store = StateStore(api, NAMESPACE, "r-state")
+    metadata = client.V1ObjectMeta(name="r-state")
+    body = client.V1ConfigMap(metadata=metadata, data={"schema": "1", "epoch": "7", "phase": "resting"})
+    await client.CoreV1Api(api).create_namespaced_config_map(NAMESPACE, body)
+    stored = await store.read()
+    assert isinstance(stored, Malformed)
+    assert stored.epoch == 7
+    assert any("phase" in problem for problem in stored.problems)
+
+
+async def test_one_of_two_controllers_leads_and_the_other_follows_when_it_gives_up(api: client.ApiClient) -> None:
+    """The Lease, with real timings and a real API server; a released lease is taken without waiting for its end."""
+    timings = Timings(2.0, 1.5, 0.05)
+    store = LeaseStore(api, NAMESPACE, "r-controller")
+    first = Leadership(store, "c-0", timings, lambda: None)
+    second = Leadership(store, "c-1", timings, lambda: None)
+    async with anyio.create_task_group() as group:
+        group.start_soon(first.campaign)
+        await until("c-0 leads", lambda: first.leading)
+        group.start_soon(second.campaign)
+        first.published(epoch=7, term=3)
+        await until("the epoch is on the Lease", lambda: second.record is not None and second.record.epoch == 7)
+        assert second.record is not None
+        assert (second.record.holder, second.record.term) == ("c-0", 3)
+        assert not second.leading
+        first.resign()
+        await until("c-1 leads", lambda: second.leading)
+        assert not first.leading
+        record = await store.read()
+        assert record is not None
+        assert (record.holder, record.epoch) == ("c-1", 7)
+        group.cancel_scope.cancel()
+
+
+async def test_a_stale_lease_write_is_refused(api: client.ApiClient) -> None:
+    """Who slept cannot renew over its successor."""
+    store = LeaseStore(api, NAMESPACE, "stale")
+    leadership = Leadership(store, "c-0", Timings(), lambda: None)
+    async with anyio.create_task_group() as group:
+        group.start_soon(leadership.campaign)
+        await until("c-0 leads", lambda: leadership.leading)
+        group.cancel_scope.cancel()
+    record = await store.read()
+    assert record is not None
+    await store.write(replace(record, holder="c-1"), create=False)
+    with pytest.raises(Conflict):
+        await store.write(record, create=False)
+
+
+def memgraph_pod(name: str, ip: str, container: str) -> client.V1Pod:
+    """A Memgraph pod as its StatefulSet would make it."""
+    ports = [
+        client.V1ContainerPort(name="bolt", container_port=7687),
+        client.V1ContainerPort(name="replication", container_port=10000),
+    ]
+    state = client.V1ContainerState(running=client.V1ContainerStateRunning())
+    status = client.V1ContainerStatus(
+        name="memgraph", container_id=container, image="m", image_id="m", ready=True, restart_count=0, state=state
+    )
+    return client.V1Pod(
+        metadata=client.V1ObjectMeta(name=name),
+        spec=client.V1PodSpec(containers=[client.V1Container(name="memgraph", image="m", ports=ports)]),
+        status=client.V1PodStatus(pod_ip=ip, container_statuses=[status]),
+    )
+
+
+async def create_pod(api: client.ApiClient, pod: client.V1Pod) -> None:
+    core = client.CoreV1Api(api)
+    created = await core.create_namespaced_pod(NAMESPACE, pod)
+    created.status = pod.status
+    await core.replace_namespaced_pod_status(created.metadata.name, NAMESPACE, created)
+
+
+async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, settings: Settings) -> None:
+    """Only the StatefulSet's pods count; a pod that was replaced meanwhile is not the one that was meant."""
+    cluster = Cluster(api, settings)
+    pictures: list[Mapping[int, Pod]] = []
+
+    async def changed(pods: Mapping[int, Pod], wanted: int) -> None:
+        pictures.append(dict(pods))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(cluster.watch_pods, changed)
+        await create_pod(api, memgraph_pod("r-0", "10.0.0.7", "c1"))
+        await create_pod(api, memgraph_pod("r-controller-x", "10.0.0.8", "c1"))
+        await until("r-0 runs", lambda: 0 in cluster.pods and cluster.pods[0].running)
+        pod = cluster.pods[0]
+        assert (pod.bolt_address, pod.incarnation) == ("10.0.0.7:7687", f"{pod.uid}/c1")
+        assert pod.replication_address == "r-0.r-nodes.db.svc.cluster.local:10000"
+        assert pod.volume == pod.uid, "without a claim, the pod is its own volume"
+        assert set(cluster.pods) == {0}
+        with pytest.raises(Conflict):
+            await cluster.delete_pod(replace(pod, uid="another"))
+        await cluster.delete_pod(pod)
+        await until("r-0 is gone", lambda: not cluster.pods)
+        group.cancel_scope.cancel()
+    assert pictures[-1] == {}
+
+
+async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings: Settings) -> None:
+    """Requests are Kubernetes objects; other keys stay."""
+    cluster = Cluster(api, settings)
+    assert await cluster.request() is None
+    metadata = client.V1ObjectMeta(name=names.requests_config_map("r"))
+    body = client.V1ConfigMap(metadata=metadata, data={"switchover": "2", "note": "n"})
+    core = client.CoreV1Api(api)
+    await core.create_namespaced_config_map(NAMESPACE, body)
+    assert await cluster.request() == SwitchoverRequest(2)
+    await cluster.clear_request()
+    assert await cluster.request() is None
+    stored = await core.read_namespaced_config_map(metadata.name, NAMESPACE)
+    assert stored.data == {"note": "n"}
+
+
+async def test_changes_of_the_document_are_noticed(api: client.ApiClient, settings: Settings) -> None:
+    """Created, replaced, deleted: each calls `changed`."""
+    cluster, store = Cluster(api, settings), StateStore(api, NAMESPACE, "r-state")
+    calls: list[int] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(cluster.watch_config_map, "r-state", lambda: calls.append(1))
+        await until("the first look", lambda: len(calls) == 1)
+        await store.write(DOCUMENT, None)
+        await until("created", lambda: len(calls) == 2)
+        found = await store.read()
+        assert isinstance(found, Found)
+        await store.write(advance(DOCUMENT, term=2), found.resource_version)
+        await until("replaced", lambda: len(calls) == 3)
+        await client.CoreV1Api(api).delete_namespaced_config_map("r-state", NAMESPACE)
+        await until("deleted", lambda: len(calls) == 4)
+        group.cancel_scope.cancel()
+
+
+async def test_an_event_is_recorded_on_the_statefulset(api: client.ApiClient, settings: Settings) -> None:
+    """`kubectl describe statefulset` shows why."""
+    await Cluster(api, settings).record_event("MainSilent", "it hangs", warning=True)
+    events = (await client.CoreV1Api(api).list_namespaced_event(NAMESPACE)).items
+    assert [(e.reason, e.type, e.involved_object.name) for e in events] == [("MainSilent", "Warning", "r")]
+
+
+async def test_without_an_api_server_reads_are_unavailable(tmp_path: Path) -> None:
+    """Expected trouble has a type of its own."""
+    with api_server(tmp_path) as kubeconfig:
+        pass
+    async with connect(str(kubeconfig)) as api:
+        with pytest.raises(Unavailable):
+            await StateStore(api, NAMESPACE, "r-state").read()
+        with pytest.raises(Unavailable):
+            await StateStore(api, NAMESPACE, "r-state").write(DOCUMENT, None)
