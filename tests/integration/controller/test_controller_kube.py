@@ -32,6 +32,13 @@ DOCUMENT = Document(
 )  # fmt: skip
 
 
+def name_of(thing: client.V1Pod | client.V1ConfigMap | client.V1Namespace) -> str:
+    """The object's name."""
+    assert thing.metadata is not None
+    assert thing.metadata.name is not None
+    return thing.metadata.name
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -55,13 +62,13 @@ async def api(settings: Settings) -> AsyncIterator[client.ApiClient]:
     """A client, and a namespace emptied of what earlier tests left."""
     async with connect(settings.kubeconfig) as api:
         core = client.CoreV1Api(api)
-        if NAMESPACE not in [n.metadata.name for n in (await core.list_namespace()).items]:
+        if NAMESPACE not in [name_of(n) for n in (await core.list_namespace()).items]:
             await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
         for item in (await core.list_namespaced_config_map(NAMESPACE)).items:
-            await core.delete_namespaced_config_map(item.metadata.name, NAMESPACE)
+            await core.delete_namespaced_config_map(name_of(item), NAMESPACE)
         for pod in (await core.list_namespaced_pod(NAMESPACE)).items:
             await core.delete_namespaced_pod(
-                pod.metadata.name, NAMESPACE, body=client.V1DeleteOptions(grace_period_seconds=0)
+                name_of(pod), NAMESPACE, body=client.V1DeleteOptions(grace_period_seconds=0)
             )
         yield api
 
@@ -157,7 +164,7 @@ async def create_pod(api: client.ApiClient, pod: client.V1Pod) -> None:
     core = client.CoreV1Api(api)
     created = await core.create_namespaced_pod(NAMESPACE, pod)
     created.status = pod.status
-    await core.replace_namespaced_pod_status(created.metadata.name, NAMESPACE, created)
+    await core.replace_namespaced_pod_status(name_of(created), NAMESPACE, created)
 
 
 async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, settings: Settings) -> None:
@@ -190,14 +197,15 @@ async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings:
     """Requests are Kubernetes objects; other keys stay."""
     cluster = Cluster(api, settings)
     assert await cluster.request() is None
-    metadata = client.V1ObjectMeta(name=names.requests_config_map("r"))
+    name = names.requests_config_map("r")
+    metadata = client.V1ObjectMeta(name=name)
     body = client.V1ConfigMap(metadata=metadata, data={"switchover": "2", "note": "n"})
     core = client.CoreV1Api(api)
     await core.create_namespaced_config_map(NAMESPACE, body)
     assert await cluster.request() == SwitchoverRequest(2)
     await cluster.clear_request()
     assert await cluster.request() is None
-    stored = await core.read_namespaced_config_map(metadata.name, NAMESPACE)
+    stored = await core.read_namespaced_config_map(name, NAMESPACE)
     assert stored.data == {"note": "n"}
 
 
@@ -223,7 +231,9 @@ async def test_an_event_is_recorded_on_the_statefulset(api: client.ApiClient, se
     """`kubectl describe statefulset` shows why."""
     await Cluster(api, settings).record_event("MainSilent", "it hangs", warning=True)
     events = (await client.CoreV1Api(api).list_namespaced_event(NAMESPACE)).items
-    assert [(e.reason, e.type, e.involved_object.name) for e in events] == [("MainSilent", "Warning", "r")]
+    assert [(e.reason, e.type, e.involved_object and e.involved_object.name) for e in events] == [
+        ("MainSilent", "Warning", "r")
+    ]
 
 
 async def test_without_an_api_server_reads_are_unavailable(tmp_path: Path) -> None:
