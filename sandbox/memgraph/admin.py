@@ -1,0 +1,96 @@
+"""The admin port: fault knobs and a look inside, one JSON object a line each way.
+
+Commands (all answer `{"ok": true, ...}` or `{"ok": false, "error": "..."}`):
+
+* `{"knob": "link", "peer": "<registration address or *>", "state": "ok|refuse|blackhole|delay", "delay_ms": N}`:
+  what this instance, as a main, sends to that replica.
+* `{"knob": "lose_finalize", "times": 1}`: throw away the next decisions of two-phase commits.
+* `{"knob": "lock_busy", "times": N}`: the next role changes, registrations and drops find the role lock held.
+* `{"show": "state"}`: role, identities, epochs, timestamps.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from sandbox.memgraph.core.instance import Instance
+from sandbox.memgraph.link import STATES, Link
+
+LINE_LIMIT: Final = 65536
+SEND_TIMEOUT_S: Final = 5.0
+
+
+async def send(address: str, port: int, command: dict[str, Any]) -> dict[str, Any]:
+    """Give one command to an instance's admin port. Raises OSError or TimeoutError if nobody answers."""
+    with anyio.fail_after(SEND_TIMEOUT_S):
+        async with await anyio.connect_tcp(address, port) as stream:
+            await stream.send(json.dumps(command).encode() + b"\n")
+            line = await BufferedByteReceiveStream(stream).receive_until(b"\n", LINE_LIMIT)
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+
+
+class Admin:
+    """Executes commands on a running instance."""
+
+    def __init__(self, instance: Instance, link: Link) -> None:
+        self._instance = instance
+        self._link = link
+
+    async def serve(self, stream: SocketStream) -> None:
+        """One client, until it closes."""
+        assert stream.extra(SocketAttribute.family) is not None
+        lines = BufferedByteReceiveStream(stream)
+        async with stream:
+            try:
+                while True:
+                    line = await lines.receive_until(b"\n", LINE_LIMIT)
+                    await stream.send(json.dumps(self.answer(line)).encode() + b"\n")
+            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound):
+                return
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """Execute one line."""
+        try:
+            command = json.loads(line)
+            if not isinstance(command, dict):
+                raise ValueError("a command is a JSON object")
+            return {"ok": True, **self._execute(command)}
+        except (ValueError, TypeError) as error:
+            return {"ok": False, "error": str(error)}
+
+    def _execute(self, command: dict[str, Any]) -> dict[str, Any]:
+        match command:
+            case {"knob": "link", "state": state, **rest}:
+                if state not in STATES:
+                    raise ValueError(f"state is {state!r}: use one of {', '.join(STATES)}")
+                self._link.set_fault(str(rest.get("peer", "*")), state, float(rest.get("delay_ms", 0)) / 1000)
+                return {}
+            case {"knob": "lose_finalize", **rest}:
+                self._link.lose_finalizes = int(rest.get("times", 1))
+                return {}
+            case {"knob": "lock_busy", **rest}:
+                self._instance.busy_calls = int(rest.get("times", 1))
+                return {}
+            case {"show": "state"}:
+                return self._state()
+        raise ValueError("unknown command: give a knob (link, lose_finalize, lock_busy) or show=state")
+
+    def _state(self) -> dict[str, Any]:
+        instance = self._instance
+        return {
+            "role": instance.role.value,
+            "main_uuid": instance.main_uuid,
+            "database_uuid": instance.database_uuid,
+            "epoch": instance.epochs.current,
+            "history": [list(entry) for entry in instance.epochs.history],
+            "ldt": instance.ldt,
+            "timestamp": instance.timestamp,
+            "prepared": instance.prepared.commit.ts if instance.prepared else None,
+            "vertex_count": len(instance.graph.nodes),
+        }

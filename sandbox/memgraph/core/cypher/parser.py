@@ -1,0 +1,133 @@
+"""A query's text to a statement. What isn't known is a syntax error, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from sandbox.memgraph.core.cypher import ast
+from sandbox.memgraph.core.cypher.clause_parser import cypher
+from sandbox.memgraph.core.cypher.cursor import Cursor
+from sandbox.memgraph.core.cypher.expression_parser import literal
+
+_SHOWS: Final = (
+    ("REPLICATION", "ROLE"),
+    ("REPLICAS",),
+    ("STORAGE", "INFO", "ON", "CURRENT", "DATABASE"),
+    ("STORAGE", "INFO"),
+    ("INDEX", "INFO"),
+    ("CONSTRAINT", "INFO"),
+    ("VERSION",),
+    ("USERS",),
+    ("INSTANCES",),
+    ("INSTANCE",),
+)
+
+
+@lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
+def parse(query: str) -> ast.Statement:
+    """Parse one statement, with at most one semicolon at its end. Raises QueryError."""
+    cursor = Cursor(query)
+    statement = _statement(cursor)
+    cursor.accept(";")
+    if cursor.token.kind != "end":
+        raise cursor.mismatch("<EOF>")
+    return statement
+
+
+def _statement(cursor: Cursor) -> ast.Statement:
+    for words, parse_rest in _STATEMENTS:
+        if cursor.at(*words):
+            cursor.expect(*words)
+            return parse_rest(cursor)
+    if cursor.token.kind == "end" or cursor.at(";"):
+        raise cursor.mismatch("{a query}")
+    return cypher(cursor)
+
+
+def _set_role(cursor: Cursor) -> ast.SetRole:
+    if not (cursor.at("MAIN") or cursor.at("REPLICA")):
+        raise cursor.mismatch("{MAIN, REPLICA}")
+    main = cursor.advance().keyword == "MAIN"
+    if cursor.accept("WITH", "PORT"):
+        return ast.SetRole(main, literal(cursor), has_port=True)
+    return ast.SetRole(main)
+
+
+def _register(cursor: Cursor) -> ast.Register:
+    name = cursor.name()
+    if cursor.token.keyword not in ("SYNC", "ASYNC", "STRICT_SYNC"):
+        raise cursor.mismatch("{ASYNC, STRICT_SYNC, SYNC}")
+    mode = cursor.advance().keyword
+    cursor.expect("TO")
+    return ast.Register(name, mode, literal(cursor))
+
+
+def _drop_replica(cursor: Cursor) -> ast.DropReplica:
+    return ast.DropReplica(cursor.name())
+
+
+def _show(cursor: Cursor) -> ast.Show:
+    for words in _SHOWS:
+        if cursor.accept(*words):
+            return ast.Show(" ".join(words))
+    raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS})) + "}")
+
+
+def _index(create: bool) -> Callable[[Cursor], ast.Statement]:
+    def parse_rest(cursor: Cursor) -> ast.Statement:
+        cursor.expect(":")
+        label = cursor.name()
+        properties: list[str] = []
+        if cursor.accept("("):
+            properties.append(cursor.name())
+            while cursor.accept(","):
+                properties.append(cursor.name())
+            cursor.expect(")")
+        return ast.IndexChange(create, label, tuple(properties))
+
+    return parse_rest
+
+
+def _create_user(cursor: Cursor) -> ast.UserChange:
+    action = "create-if-missing" if cursor.accept("IF", "NOT", "EXISTS") else "create"
+    name = cursor.name()
+    return ast.UserChange(action, name, _password(cursor) if cursor.accept("IDENTIFIED", "BY") else "")
+
+
+def _set_password(cursor: Cursor) -> ast.UserChange:
+    name = cursor.name()
+    cursor.expect("TO")
+    return ast.UserChange("password", name, _password(cursor))
+
+
+def _password(cursor: Cursor) -> str:
+    password = literal(cursor)
+    if not isinstance(password, str):
+        raise cursor.error("Password should be a string literal!")
+    return password
+
+
+def _drop_user(cursor: Cursor) -> ast.UserChange:
+    return ast.UserChange("drop", cursor.name())
+
+
+def _control(action: str) -> Callable[[Cursor], ast.Statement]:
+    return lambda cursor: ast.TransactionControl(action)
+
+
+_STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], ast.Statement]], ...]] = (
+    (("SET", "REPLICATION", "ROLE", "TO"), _set_role),
+    (("SET", "PASSWORD", "FOR"), _set_password),
+    (("REGISTER", "REPLICA"), _register),
+    (("DROP", "REPLICA"), _drop_replica),
+    (("DROP", "USER"), _drop_user),
+    (("DROP", "INDEX", "ON"), _index(create=False)),
+    (("CREATE", "INDEX", "ON"), _index(create=True)),
+    (("CREATE", "USER"), _create_user),
+    (("SHOW",), _show),
+    (("BEGIN",), _control("BEGIN")),
+    (("COMMIT",), _control("COMMIT")),
+    (("ROLLBACK",), _control("ROLLBACK")),
+)

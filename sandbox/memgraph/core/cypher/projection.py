@@ -1,0 +1,114 @@
+"""RETURN: columns, aggregation, DISTINCT, ORDER BY, SKIP, LIMIT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.memgraph.core.cypher import ast
+from sandbox.memgraph.core.cypher.evaluate import Context, Row, evaluate
+from sandbox.memgraph.core.cypher.values import group_key, is_number, order_key, type_name
+from sandbox.memgraph.core.errors import QueryError
+
+
+def project(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
+    """RETURN's rows in order."""
+    results: list[tuple[list[Any], Row]]
+    if any(_aggregates(column.expression) for column in clause.columns):
+        results = [(values, {}) for values in _aggregate(clause, rows, context)]
+    else:
+        results = [([evaluate(column.expression, row, context) for column in clause.columns], row) for row in rows]
+    if clause.distinct:
+        unique = {tuple(group_key(value) for value in values): (values, row) for values, row in reversed(results)}
+        results = list(reversed(unique.values()))
+    for expression, descending in reversed(clause.order):
+        keyed = [(_order_value(expression, values, row, clause, context), (values, row)) for values, row in results]
+        keyed.sort(key=lambda pair: order_key(pair[0]), reverse=descending)
+        results = [result for _, result in keyed]
+    skip = _count(clause.skip, "SKIP", context) or 0
+    limit = _count(clause.limit, "LIMIT", context)
+    end = None if limit is None else skip + limit
+    return [values for values, _ in results[skip:end]]
+
+
+def _count(expression: ast.Expression | None, what: str, context: Context) -> int | None:
+    if expression is None:
+        return None
+    value = evaluate(expression, {}, context)
+    if type(value) is not int or value < 0:
+        raise QueryError(f"Number of rows in {what} must be a non-negative integer.")
+    return value
+
+
+def _order_value(expression: ast.Expression, values: list[Any], row: Row, clause: ast.Return, context: Context) -> Any:
+    for column, value in zip(clause.columns, values, strict=True):
+        if expression == column.expression:
+            return value
+    named = {column.name: value for column, value in zip(clause.columns, values, strict=True)}
+    return evaluate(expression, {**row, **named}, context)
+
+
+def _aggregates(expression: ast.Expression) -> bool:
+    match expression:
+        case ast.Function(name, arguments):
+            return name in ast.AGGREGATES or any(map(_aggregates, arguments))
+        case ast.Binary(_, left, right):
+            return _aggregates(left) or _aggregates(right)
+        case ast.Unary(_, operand):
+            return _aggregates(operand)
+        case ast.ListOf(items):
+            return any(map(_aggregates, items))
+        case ast.MapOf(pairs):
+            return any(_aggregates(item) for _, item in pairs)
+        case ast.Property(subject, _):
+            return _aggregates(subject)
+    return False
+
+
+def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
+    keys = [column.expression for column in clause.columns if not _aggregates(column.expression)]
+    for column in clause.columns:
+        if _aggregates(column.expression) and not isinstance(column.expression, ast.Function):
+            raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
+    groups: dict[Any, tuple[list[Any], list[Row]]] = {}
+    for row in rows:
+        values = [evaluate(key, row, context) for key in keys]
+        group = groups.setdefault(tuple(map(group_key, values)), (values, []))
+        group[1].append(row)
+    if not keys and not groups:
+        groups[()] = ([], [])
+    results = []
+    for values, members in groups.values():
+        remaining = iter(values)
+        results.append(
+            [
+                _fold(column.expression, members, context) if _aggregates(column.expression) else next(remaining)
+                for column in clause.columns
+            ]
+        )
+    return results
+
+
+def _fold(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
+    assert isinstance(expression, ast.Function)
+    if expression.name not in ast.AGGREGATES:
+        raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
+    if not expression.arguments:
+        return len(rows)
+    values = [evaluate(expression.arguments[0], row, context) for row in rows]
+    values = [value for value in values if value is not None]
+    if expression.distinct:
+        values = list({group_key(value): value for value in reversed(values)}.values())[::-1]
+    match expression.name:
+        case "count":
+            return len(values)
+        case "collect":
+            return values
+        case "sum":
+            if not all(map(is_number, values)):
+                raise QueryError("Only numeric values allowed in SUM and AVG aggregations.")
+            return sum(values)
+    for value in values:
+        if not (is_number(value) or isinstance(value, str | bool)):
+            raise QueryError(f"Unable to get type order of {type_name(value)} in MIN and MAX aggregations.")
+    choose = min if expression.name == "min" else max
+    return choose(values, key=order_key, default=None)

@@ -1,0 +1,136 @@
+"""The replication RPCs: what a main says to a replica, and the one shape of answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+Op: TypeAlias = list[Any]
+"""One change: `["n", id, labels, properties]` (a node's new state), `["d", id]`, `["i", label, properties]` or
+`["x", label, properties]` (index made or dropped). Plain lists, so that JSON carries them as they are."""
+
+
+class Commit(NamedTuple):
+    """One committed transaction: its timestamp, the epoch it was made in, its changes."""
+
+    ts: int
+    epoch: str
+    ops: list[Op]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The 1 s liveness check (FrequentHeartbeat): says nothing about who asks, and isn't checked."""
+
+    KIND: ClassVar[str] = "ping"
+
+
+@dataclass(frozen=True, slots=True)
+class SwapMainUUID:
+    """`I am your main now`: accepted from anyone by a replica."""
+
+    KIND: ClassVar[str] = "swap"
+    main_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Ask for the replica's last durable timestamp and epoch."""
+
+    KIND: ClassVar[str] = "heartbeat"
+    main_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """One transaction. `previous` is the timestamp the replica must be at; with `two_phase` it only votes."""
+
+    KIND: ClassVar[str] = "prepare"
+    main_uuid: str
+    database_uuid: str
+    previous: int
+    commit: Commit
+    two_phase: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """The second phase: commit or abort what was prepared at `ts`."""
+
+    KIND: ClassVar[str] = "finalize"
+    main_uuid: str
+    ts: int
+    decision: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WalFiles:
+    """Missing commits, oldest first."""
+
+    KIND: ClassVar[str] = "wal"
+    main_uuid: str
+    database_uuid: str
+    commits: list[Commit]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything: replaces what the replica holds. `state` is `Instance.dump()`."""
+
+    KIND: ClassVar[str] = "snapshot"
+    main_uuid: str
+    state: dict[str, Any]
+
+
+Request: TypeAlias = Ping | SwapMainUUID | Heartbeat | Prepare | Finalize | WalFiles | Snapshot
+_KINDS: dict[str, type[Request]] = {
+    kind.KIND: kind for kind in (Ping, SwapMainUUID, Heartbeat, Prepare, Finalize, WalFiles, Snapshot)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The replica's answer: accepted or refused, its last durable timestamp, and the epoch that belongs to it."""
+
+    ok: bool
+    ldt: int = 0
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer. `timed_out` tells a silent peer from an unreachable one; the request may or may not have arrived."""
+
+    timed_out: bool = False
+
+
+def to_wire(message: Request | Answer) -> dict[str, Any]:
+    """As a JSON object."""
+    body: dict[str, Any] = {field.name: getattr(message, field.name) for field in fields(message)}
+    if not isinstance(message, Answer):
+        body["rpc"] = message.KIND
+    return body
+
+
+def request_from_wire(body: dict[str, Any]) -> Request:
+    """The inverse of `to_wire` for requests. Raises ValueError on anything else."""
+    values = dict(body)
+    kind = _KINDS.get(values.pop("rpc", ""))
+    if kind is None:
+        raise ValueError(f"unknown replication RPC: {body.get('rpc')!r}")
+    try:
+        if kind is Prepare:
+            values["commit"] = Commit(*values["commit"])
+        elif kind is WalFiles:
+            values["commits"] = [Commit(*commit) for commit in values["commits"]]
+        return kind(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"malformed replication RPC {kind.KIND}: {error}") from None
+
+
+def answer_from_wire(body: dict[str, Any]) -> Answer:
+    """The inverse of `to_wire` for answers. Raises ValueError."""
+    try:
+        return Answer(**body)
+    except TypeError as error:
+        raise ValueError(f"malformed replication answer: {error}") from None

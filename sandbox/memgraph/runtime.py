@@ -1,0 +1,108 @@
+"""Performs the core's effects with real time, real sockets and a real disk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from sandbox.memgraph.core import effects, follower
+from sandbox.memgraph.core.effects import Effect, Steps
+from sandbox.memgraph.core.instance import Instance
+from sandbox.memgraph.core.messages import Answer, Request
+from sandbox.memgraph.journal import Journal
+from sandbox.memgraph.link import Link
+
+_T = TypeVar("_T")
+
+
+class Runtime:
+    """Drives the core's procedures. What the core wants durable is written before anything else goes out."""
+
+    def __init__(self, instance: Instance, journal: Journal, link: Link, tasks: TaskGroup) -> None:
+        self.instance = instance
+        self.listen: Callable[[int], Awaitable[bool]]
+        self.stop_listening: Callable[[], Awaitable[None]]
+        self._journal = journal
+        self._link = link
+        self._tasks = tasks
+        self._waiting: list[anyio.Event] = []
+        self._scopes: dict[object, set[anyio.CancelScope]] = {}
+
+    async def run(self, steps: Steps[_T]) -> _T:
+        """Run one procedure to its end and give its result."""
+        answer: Any = None
+        try:
+            while True:
+                try:
+                    effect = steps.send(answer)
+                except StopIteration as stop:
+                    result: _T = stop.value
+                    return result
+                finally:
+                    self.settle()
+                answer = await self._perform(effect)
+        finally:
+            steps.close()
+            self.settle()
+
+    def receive(self, request: Request) -> Answer:
+        """Handle an RPC as a replica."""
+        answer = follower.receive(self.instance, request)
+        self.settle()
+        return answer
+
+    def settle(self) -> None:
+        """The core's state may have changed: make it durable, and let waiting procedures look again."""
+        if self.instance.outbox:
+            records, self.instance.outbox = self.instance.outbox, []
+            self._journal.write(records)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for event in waiting:
+                event.set()
+
+    async def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case effects.Call(address, request, timeout_s):
+                return await self._link.call(address, request, timeout_s)
+            case effects.FreshId():
+                return str(uuid.uuid4())
+            case effects.Sleep(seconds):
+                await anyio.sleep(seconds)
+            case effects.Until(condition, timeout_s):
+                return await self._until(condition, timeout_s)
+            case effects.Spawn(owner, steps):
+                self._tasks.start_soon(self._spawned, owner, steps)
+            case effects.Cancel(owner, address):
+                for scope in self._scopes.get(owner, ()):
+                    scope.cancel()
+                self._link.forget(address)
+            case effects.Listen(port):
+                return await self.listen(port)
+            case effects.StopListening():
+                await self.stop_listening()
+        return None
+
+    async def _spawned(self, owner: object, steps: Steps[None]) -> None:
+        scopes = self._scopes.setdefault(owner, set())
+        with anyio.CancelScope() as scope:
+            scopes.add(scope)
+            try:
+                await self.run(steps)
+            finally:
+                scopes.discard(scope)
+                if not scopes:
+                    self._scopes.pop(owner, None)
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+        with anyio.move_on_after(timeout_s):
+            while not condition():
+                event = anyio.Event()
+                self._waiting.append(event)
+                await event.wait()
+            return True
+        return condition()

@@ -1,0 +1,164 @@
+"""One simulated instance as a process: recover, restore the role, run the init-file, then open Bolt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from sandbox.memgraph.admin import Admin
+from sandbox.memgraph.bolt_server import BoltConnection
+from sandbox.memgraph.core import roles, users
+from sandbox.memgraph.core.cypher.ast import UserChange
+from sandbox.memgraph.core.epochs import Epochs
+from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.instance import IdentityRecord, Instance, Settings
+from sandbox.memgraph.core.interpreter import Interpreter
+from sandbox.memgraph.flags import BadFlag, Flags
+from sandbox.memgraph.journal import Journal
+from sandbox.memgraph.link import Link
+from sandbox.memgraph.listeners import ReplicationListener
+from sandbox.memgraph.runtime import Runtime
+from sidecar.contract.logs import emit
+
+_log: Final = logging.getLogger(__name__)
+
+
+def new_instance(flags: Flags) -> Instance:
+    """An empty MAIN with random identities."""
+    settings = Settings(
+        check_frequency_s=flags.replication_replica_check_frequency_sec,
+        stale_history=flags.sim_stale_history,
+        restore_replication_state=flags.replication_restore_state_on_startup,
+        server_name=flags.bolt_server_name_for_init,
+    )
+    return Instance(str(uuid.uuid4()), str(uuid.uuid4()), Epochs(str(uuid.uuid4())), settings)
+
+
+async def serve(flags: Flags) -> None:
+    """Run until SIGTERM or SIGINT. Raises BadFlag for what the command line has to change."""
+    init_lines = _read_init_file(flags)
+    try:
+        journal = Journal(
+            flags.data_directory,
+            flags.storage_wal_file_flush_every_n_tx,
+            keep_role=flags.replication_restore_state_on_startup,
+        )
+    except OSError as error:
+        raise BadFlag(f"--data-directory: {error}; stop the other process or choose another directory") from None
+    link = Link()
+    try:
+        instance = _recover(flags, journal)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
+            runtime = Runtime(instance, journal, link, tasks)
+            listener = ReplicationListener(flags.bolt_address, runtime.receive)
+            runtime.listen, runtime.stop_listening = listener.open, listener.close
+            async with _listening(flags, runtime, link, tasks, init_lines):
+                await anyio.sleep_forever()
+    finally:
+        link.close()
+        journal.close()
+    emit(_log, "Stopped")
+
+
+def _read_init_file(flags: Flags) -> list[str]:
+    if flags.init_file is None:
+        return []
+    try:
+        lines = flags.init_file.read_text().splitlines()
+    except OSError as error:
+        raise BadFlag(f"--init-file {flags.init_file} can't be read: {error.strerror}") from None
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
+
+
+def _recover(flags: Flags, journal: Journal) -> Instance:
+    instance = new_instance(flags)
+    records, lost = journal.read()
+    if lost:
+        emit(_log, "CommitLogTruncated", logging.WARNING, bytes=lost)
+    if not records:
+        journal.write([IdentityRecord(instance.database_uuid)])
+    instance.recover(records)
+    instance.users = journal.read_users()
+    role = journal.read_role()
+    if role is not None:
+        instance.restore_role(role)
+    emit(_log, "Recovered", commits=len(instance.log), ldt=instance.ldt, role=instance.role.value)
+    return instance
+
+
+@asynccontextmanager
+async def _listening(
+    flags: Flags, runtime: Runtime, link: Link, tasks: TaskGroup, init_lines: list[str]
+) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    try:
+        bolt = await loop.create_server(
+            lambda: BoltConnection(runtime, tasks), flags.bolt_address, flags.bolt_port, start_serving=False
+        )
+    except OSError as error:
+        raise _port_taken("bolt-port", flags.bolt_address, flags.bolt_port, error) from None
+    try:
+        if flags.sim_admin_port:
+            await _open_admin(flags, runtime.instance, link, tasks)
+        if not await runtime.run(roles.start(runtime.instance)):
+            address = f"{flags.bolt_address}:{runtime.instance.port}"
+            raise BadFlag(f"the replication port {address} of the restored role is taken: stop what listens there")
+        await _add_first_user(runtime)
+        await _run_init_file(runtime, init_lines)
+        await bolt.start_serving()
+        emit(_log, "Ready", bolt=f"{flags.bolt_address}:{flags.bolt_port}", role=runtime.instance.role.value)
+        yield
+    finally:
+        bolt.close()
+        with anyio.CancelScope(shield=True):
+            await runtime.stop_listening()
+
+
+async def _open_admin(flags: Flags, instance: Instance, link: Link, tasks: TaskGroup) -> None:
+    try:
+        listener = await anyio.create_tcp_listener(local_host=flags.bolt_address, local_port=flags.sim_admin_port)
+    except OSError as error:
+        raise _port_taken("sim-admin-port", flags.bolt_address, flags.sim_admin_port, error) from None
+    tasks.start_soon(listener.serve, Admin(instance, link).serve)
+
+
+def _port_taken(flag: str, address: str, port: int, error: OSError) -> BadFlag:
+    return BadFlag(
+        f"can't listen on {address}:{port} ({os.strerror(error.errno or 0)}): "
+        f"stop what listens there or choose another --{flag}"
+    )
+
+
+async def _add_first_user(runtime: Runtime) -> None:
+    name = os.environ.get("MEMGRAPH_USER")
+    if name and runtime.instance.role.value == "main":
+        password = os.environ.get("MEMGRAPH_PASSWORD", "")
+        await runtime.run(users.change(runtime.instance, UserChange("create-if-missing", name, password)))
+
+
+async def _run_init_file(runtime: Runtime, lines: list[str]) -> None:
+    for number, line in enumerate(lines, start=1):
+        interpreter = Interpreter(runtime.instance)
+        try:
+            result = await runtime.run(interpreter.prepare(line, {}))
+            await runtime.run(interpreter.pull(result, -1))
+        except QueryError as error:  # the line itself may hold a password
+            emit(_log, "InitFileQueryFailed", logging.ERROR, line=number, message=error.message)
+
+
+async def _stop_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            emit(_log, "Stopping", signal=signal.Signals(received).name)
+            scope.cancel()
+            return
