@@ -1,0 +1,193 @@
+"""A cell for controller tests: an API server, three simulated Memgraph processes with pods made by hand, controllers.
+
+No kubelet: the test itself says what a kubelet would (a container terminated, a pod got another process).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import neo4j
+from api_server import api_server
+from kubernetes.aio import client
+
+from controller.core.model import Found
+from controller.kube.client import connect
+from controller.kube.state import StateStore
+from sidecar.contract.state import Document, Phase
+
+NAMESPACE: Final = "db"
+INIT: Final = "SET REPLICATION ROLE TO REPLICA WITH PORT 10000;\n" * 2
+_SETTLE_S: Final = 30.0
+
+
+class Cell:
+    """Everything that runs, and what a test does to it."""
+
+    def __init__(self, api: client.ApiClient, folder: Path, kubeconfig: Path) -> None:
+        self._core = client.CoreV1Api(api)
+        self._apps = client.AppsV1Api(api)
+        self.store = StateStore(api, NAMESPACE, "r-state")
+        self._folder = folder
+        self._kubeconfig = kubeconfig
+        self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
+        self.controllers: dict[str, subprocess.Popen[bytes]] = {}
+        self._restarts = dict.fromkeys(range(3), 0)
+
+    def address(self, ordinal: int) -> str:
+        """The loopback address of this instance."""
+        return f"127.0.77.{ordinal + 1}"
+
+    async def build(self) -> None:
+        """Namespace, StatefulSet, three instances."""
+        await self._core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
+        labels = {"app": "m"}
+        template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels=labels), spec=self._spec())
+        spec = client.V1StatefulSetSpec(
+            replicas=3, selector=client.V1LabelSelector(match_labels=labels), template=template, service_name="r-nodes"
+        )
+        await self._apps.create_namespaced_stateful_set(
+            NAMESPACE, client.V1StatefulSet(metadata=client.V1ObjectMeta(name="r"), spec=spec)
+        )
+        for ordinal in range(3):
+            self.start(ordinal)
+            pod = client.V1Pod(metadata=client.V1ObjectMeta(name=f"r-{ordinal}"), spec=self._spec())
+            await self._core.create_namespaced_pod(NAMESPACE, pod)
+            await self.report(ordinal, running=True)
+
+    def _spec(self) -> client.V1PodSpec:
+        ports = [client.V1ContainerPort(name="bolt", container_port=7687)]
+        return client.V1PodSpec(containers=[client.V1Container(name="memgraph", image="memgraph", ports=ports)])
+
+    def start(self, ordinal: int) -> None:
+        """Start the process of this instance; the same data directory every time."""
+        init = self._folder / "init.cypherl"
+        init.write_text(INIT)
+        log = (self._folder / f"r-{ordinal}.log").open("ab")
+        command = [
+            sys.executable, "-m", "sandbox.memgraph", "--bolt-address", self.address(ordinal), "--bolt-port", "7687",
+            "--data-directory", str(self._folder / f"data-{ordinal}"), "--init-file", str(init),
+            "--replication-restore-state-on-startup=false", "--storage-wal-file-flush-every-n-tx=1",
+        ]  # fmt: skip
+        self.memgraphs[ordinal] = subprocess.Popen(command, stderr=log, stdout=log)
+        log.close()
+
+    async def report(self, ordinal: int, *, running: bool) -> None:
+        """What a kubelet would write into the pod's status."""
+        name = f"r-{ordinal}"
+        pod = await self._core.read_namespaced_pod(name, NAMESPACE)
+        if running:
+            state = client.V1ContainerState(running=client.V1ContainerStateRunning())
+        else:
+            state = client.V1ContainerState(terminated=client.V1ContainerStateTerminated(exit_code=137))
+        status = client.V1ContainerStatus(
+            name="memgraph", container_id=f"proc://{self.memgraphs[ordinal].pid}", image="memgraph", image_id="m",
+            ready=running, restart_count=self._restarts[ordinal], state=state,
+        )  # fmt: skip
+        pod.status = client.V1PodStatus(pod_ip=self.address(ordinal), container_statuses=[status])
+        await self._core.replace_namespaced_pod_status(name, NAMESPACE, pod)
+
+    def start_controller(self, name: str) -> None:
+        """A controller process."""
+        environment = {
+            **os.environ,
+            "POD_NAME": name,
+            "POD_NAMESPACE": NAMESPACE,
+            "MEMGRAPH_HA_RELEASE": "r",
+            "MEMGRAPH_HA_REGISTER_BY": "ip",
+            "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
+            "MEMGRAPH_HA_HTTP_PORT": "0",
+            "KUBECONFIG": str(self._kubeconfig),
+        }
+        log = (self._folder / f"{name}.log").open("ab")
+        self.controllers[name] = subprocess.Popen([sys.executable, "-m", "controller"], stderr=log, env=environment)
+        log.close()
+
+    def kill(self, ordinal: int) -> None:
+        """SIGKILL; the process is gone when this returns."""
+        self.memgraphs[ordinal].kill()
+        self.memgraphs[ordinal].wait(10)
+
+    async def restart(self, ordinal: int) -> None:
+        """What a kubelet does with a dead container."""
+        self._restarts[ordinal] += 1
+        self.start(ordinal)
+        await self.report(ordinal, running=True)
+
+    def hang(self, ordinal: int) -> None:
+        """SIGSTOP."""
+        self.memgraphs[ordinal].send_signal(signal.SIGSTOP)
+
+    def resume(self, ordinal: int) -> None:
+        """SIGCONT."""
+        self.memgraphs[ordinal].send_signal(signal.SIGCONT)
+
+    async def request_switchover(self) -> None:
+        """What the command writes."""
+        metadata = client.V1ObjectMeta(name="r-requests")
+        body = client.V1ConfigMap(metadata=metadata, data={"switchover": "any"})
+        await self._core.create_namespaced_config_map(NAMESPACE, body)
+
+    async def settled(self, *, main: int | None = None, other_than: int | None = None) -> Document:
+        """Wait until the document serves, is protected and names the expected main."""
+        document: Document | None = None
+        with anyio.move_on_after(_SETTLE_S):
+            while True:
+                stored = await self.store.read()
+                document = stored.document if isinstance(stored, Found) else None
+                if document and document.phase is Phase.SERVING and document.sync and len(document.read_addresses) > 0:
+                    named = document.master_index
+                    if (main is None or named == main) and (other_than is None or named != other_than):
+                        return document
+                await anyio.sleep(0.02)
+        raise AssertionError(f"not settled within {_SETTLE_S} s: {document}\n{self.story()}")
+
+    def story(self) -> str:
+        """What the controllers said last."""
+        logs = sorted(self._folder.glob("c-*.log"))
+        return "\n".join(line for log in logs for line in log.read_text().splitlines()[-25:])
+
+    async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """One statement on this very instance."""
+        uri = f"bolt://{self.address(ordinal)}:7687"
+        async with neo4j.AsyncGraphDatabase.driver(uri) as driver, driver.session() as session:
+            return await (await session.run(query, dict(parameters or {}))).data()
+
+    async def role_becomes(self, ordinal: int, role: str) -> None:
+        """Wait until the instance says so itself."""
+        deadline = anyio.current_time() + _SETTLE_S
+        said = ""
+        while said != role:
+            assert anyio.current_time() < deadline, f"{ordinal} says {said}, not {role}"
+            said = (await self.ask(ordinal, "SHOW REPLICATION ROLE"))[0]["replication role"]
+
+    async def stop(self) -> None:
+        """End every process; controllers must end well by SIGTERM."""
+        for process in self.memgraphs.values():
+            process.kill()
+            process.wait(10)
+        for process in self.controllers.values():
+            process.terminate()
+        for name, process in self.controllers.items():
+            assert process.wait(10) in (0, -signal.SIGKILL), f"{name} ended badly:\n{self.story()}"
+
+
+@asynccontextmanager
+async def cell(folder: Path) -> AsyncIterator[Cell]:
+    """A running cell without controllers."""
+    with api_server(folder / "kubernetes") as kubeconfig:
+        async with connect(str(kubeconfig)) as api:
+            running = Cell(api, folder, kubeconfig)
+            try:
+                await running.build()
+                yield running
+            finally:
+                await running.stop()
