@@ -36,7 +36,10 @@ def progress(view: View) -> CutProgress:
 
 
 def _old_main_is_main(view: View) -> Plan:
-    cut = progress(view)
+    cut, answer = progress(view), view.obs.answer(view.main)
+    if answer is None or answer.at <= cut.seen_at:
+        # From before the cut, it says nothing about why the cut was made.
+        return view.plan(Reason.CUT_SETTLING, f"asking {name_of(view.main)} again", None, 0.05)
     if view.document.cut_kind is CutKind.PLANNED:
         waiting = while_main_is_main(view, cut)
         if waiting is not None:

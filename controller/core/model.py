@@ -126,7 +126,9 @@ class Instance:
     denied: bool = False
 
     def fresh(self, now: float, within: float) -> Answer | None:
-        """The answer, if it is recent and nothing since then contradicts it."""
+        """The answer, if it is recent and nothing since then contradicts it: no miss, no word of its death."""
+        if self.pod is None or not self.pod.running or self.pod.terminated:
+            return None
         if self.answer is None or self.refused or self.silent or now - self.answer.at > within:
             return None
         return self.answer

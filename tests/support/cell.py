@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import anyio
 import neo4j
+import neo4j.exceptions
 from api_server import api_server
 from kubernetes.aio import client
 
@@ -167,7 +168,10 @@ class Cell:
         said = ""
         while said != role:
             assert anyio.current_time() < deadline, f"{ordinal} says {said}, not {role}"
-            said = (await self.ask(ordinal, "SHOW REPLICATION ROLE"))[0]["replication role"]
+            try:
+                said = (await self.ask(ordinal, "SHOW REPLICATION ROLE"))[0]["replication role"]
+            except neo4j.exceptions.ServiceUnavailable:
+                said = "nothing"  # it is still starting
 
     async def stop(self) -> None:
         """End every process; controllers must end well by SIGTERM."""

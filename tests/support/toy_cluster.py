@@ -110,7 +110,7 @@ class Toy:
 
     def _instance(self, node: Node) -> Instance:
         pod = node.pod()
-        if node.reach == "ok" and not node.terminated:
+        if node.reach == "ok":  # a process that just died may have answered a moment before
             main = node.role is Role.MAIN
             rows = tuple(self._row(node, row) for row in node.registrations) if main else None
             said = Answer(node.role, self.now, rows, node.marker, node.database_uuid, node.writes)

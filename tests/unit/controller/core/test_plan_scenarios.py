@@ -19,12 +19,12 @@ from sidecar.contract.state import CutKind, Phase
 def healthy(toy: Toy) -> None:
     """One main, published and protected, everything else registered on it."""
     document = toy.document
-    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok"]
+    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok" and not n.terminated]
     assert mains == [document.master_index]
     assert document.phase is Phase.SERVING
     assert document.cut_kind is None
     main = toy.nodes[document.master_index]
-    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok"} - {main.ordinal}
+    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok" and not n.terminated} - {main.ordinal}
     registered = [ordinal_of(r.name) for r in main.registrations]
     assert len(registered) == len(set(registered))
     assert reachable <= set(registered)
@@ -82,6 +82,7 @@ KILLS: dict[str, Callable[[Toy], None]] = {
     "silent": lambda toy: toy.fail(0, "silent"),
     "pod gone": lambda toy: toy.fail(0, "gone"),
     "restarted in place": lambda toy: toy.restart(0),
+    "terminated, its last answer still fresh": lambda toy: setattr(toy.nodes[0], "terminated", True),
 }
 
 
