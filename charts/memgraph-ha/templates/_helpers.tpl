@@ -3,6 +3,9 @@
 {{- if gt (len .Release.Name) 40 -}}
 {{- fail (printf "release name %q is longer than 40 characters: Kubernetes could not name its pods; choose a shorter one" .Release.Name) -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" .Release.Name) -}}
+{{- fail (printf "release name %q can't name a Service; begin with a letter, and use letters, digits and - only" .Release.Name) -}}
+{{- end -}}
 {{- .Release.Name -}}
 {{- end }}
 

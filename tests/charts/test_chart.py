@@ -1,0 +1,368 @@
+"""The chart against Kubernetes' schemas, our own code, and the protocol's rules for starting Memgraph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from helm_python import HelmError, lint
+
+import controller.settings
+import webhook.settings
+from sidecar.contract import names
+from webhook.core.decide import SYSTEM_NAMESPACES
+from webhook.keeper import HOOKS, authority_secret
+
+Objects = list[dict[str, Any]]
+Render = Callable[..., Objects]
+CHART = Path(__file__).parents[2] / "charts" / "memgraph-ha"
+
+VALUES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "two instances, not the default": {
+        "memgraph": {"replicas": 2, "preStopSleepSeconds": 0, "walFlushEveryTransactions": 1_000_000},
+        "cluster": {"name": "123", "default": False},
+    },
+    "pinned and placed": {
+        "images": {"sidecar": {"repository": "example/sidecar", "digest": "sha256:" + "0" * 64}},
+        "imagePullSecrets": [{"name": "pull"}],
+        "memgraph": {
+            "extraArgs": ["--memory-limit=1024"],
+            "storage": {"size": "1Ti", "storageClassName": "fast"},
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "database", "operator": "Exists"}],
+            "priorityClassName": "high",
+        },
+        "webhook": {"port": 9443, "replicas": 1},
+    },
+    "credentials, block, by address": {
+        "controller": {
+            "credentialsSecret": "memgraph-user",
+            "onNoSyncReplica": "block",
+            "registerBy": "ip",
+            "lease": {"duration": 15, "renewDeadline": 10, "retryPeriod": 2},
+        },
+        "rbac": {"clientAccess": "none"},
+    },
+}
+
+
+@pytest.fixture(params=VALUES.values(), ids=list(VALUES))
+def objects(request: pytest.FixtureRequest, render: Render) -> Objects:
+    return render(request.param)
+
+
+def one(objects: Objects, kind: str, name: str) -> dict[str, Any]:
+    (found,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def pod_specs(objects: Objects) -> Iterator[dict[str, Any]]:
+    for found in objects:
+        if found["kind"] in ("Deployment", "StatefulSet"):
+            yield found["spec"]["template"]["spec"]
+
+
+def environment(objects: Objects, name: str) -> dict[str, str]:
+    """The container's variables; those taken from elsewhere get a sample value."""
+    spec = one(objects, "Deployment", name)["spec"]["template"]["spec"]
+    return {e["name"]: e.get("value", "10.0.0.1") for e in spec["containers"][0]["env"]}
+
+
+def rules(objects: Objects, kind: str, name: str) -> set[tuple[str, str, str, str]]:
+    """(group, resource, name or *, verb), one for each right."""
+    return {
+        (group, resource, named, verb)
+        for rule in one(objects, kind, name)["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for named in rule.get("resourceNames", ["*"])
+        for verb in rule["verbs"]
+    }
+
+
+def test_every_object_is_valid(objects: Objects) -> None:
+    assert len(objects) >= 20
+    for found in objects:
+        kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_every_namespaced_object_is_in_the_release_s_namespace(objects: Objects) -> None:
+    cluster_wide = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration"}
+    for found in objects:
+        expected = None if found["kind"] in cluster_wide else "database"
+        assert found["metadata"].get("namespace") == expected
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    assert [m for m in lint(CHART, strict=True)["messages"] if m["severity"] > 1] == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"memgraph": {"replicas": 1}},
+        {"memgraph": {"replicas": "3"}},
+        {"memgraph": {"walFlushEveryTransactions": 0}},
+        {"memgraph": {"storage": {"size": "lots"}}},
+        {"memgraph": {"extraArgs": ["--init-file=/mine"]}},
+        {"memgraph": {"extraArgs": ["--replication_restore_state_on_startup=true"]}},
+        {"memgraph": {"extraArgs": ["--noreplication-restore-state-on-startup"]}},
+        {"memgraph": {"terminationGracePeriodSeconds": 5}},
+        {"controller": {"registerBy": "name"}},
+        {"controller": {"onNoSyncReplica": "ignore"}},
+        {"controller": {"lease": {"duration": 0}}},
+        {"controller": {"replica": 2}},
+        {"webhook": {"port": 443}},
+        {"webhook": {"logLevel": "verbose"}},
+        {"rbac": {"clientAccess": "everybody"}},
+        {"cluster": {"default": "yes"}},
+        {"cluster": {"name": "-a"}},
+        {"images": {"memgraph": {"digest": "sha256:abc"}}},
+        {"image": {}},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_bad_values(chart: Any, values: dict[str, Any]) -> None:
+    with pytest.raises(HelmError):
+        chart.validate_schema(values)
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES.keys())
+def test_the_schema_accepts_good_values(chart: Any, values: dict[str, Any]) -> None:
+    chart.validate_schema(values)
+
+
+@pytest.mark.parametrize("name", ["a" * 41, "1graph", "graph.one"])
+def test_a_release_name_that_can_not_name_pods_and_services_is_refused(render: Render, name: str) -> None:
+    with pytest.raises(HelmError, match="release name"):
+        render(name=name)
+
+
+def test_the_longest_release_name_keeps_every_label_short_enough(render: Render) -> None:
+    for found in render(name="a" * 40):
+        labels = found["metadata"].get("labels", {})
+        assert all(len(str(value)) <= 63 for value in labels.values())
+
+
+@pytest.mark.parametrize(("program", "table"), [("controller", controller.settings), ("webhook", webhook.settings)])
+def test_the_environment_is_what_the_program_reads(objects: Objects, program: str, table: Any) -> None:
+    """Every variable the chart sets is in the program's table, and with them the program starts."""
+    given = environment(objects, f"graph-{program}")
+    assert given.keys() <= table.VARIABLES.keys()
+    # Kept out on purpose: in a pod there is no kubeconfig, and users are optional.
+    optional = {"KUBECONFIG", "MEMGRAPH_HA_MEMGRAPH_USERNAME", "MEMGRAPH_HA_MEMGRAPH_PASSWORD"}
+    assert table.VARIABLES.keys() - optional <= given.keys()
+    table.from_env(given)
+
+
+def test_values_reach_the_settings(render: Render) -> None:
+    objects = render(VALUES["credentials, block, by address"])
+    settings = controller.settings.from_env(environment(objects, "graph-controller"))
+    assert (settings.register_by, settings.policy.on_no_sync_replica, settings.statefulset, settings.service) == (
+        "ip",
+        "block",
+        "graph",
+        "graph-nodes",
+    )
+    chosen = webhook.settings.from_env(environment(render(VALUES["pinned and placed"]), "graph-webhook"))
+    assert chosen.release.sidecar_image == "example/sidecar@sha256:" + "0" * 64
+    assert (chosen.port, chosen.release.cluster, chosen.release.default) == (9443, "graph", True)
+
+
+def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> None:
+    state, requests = names.state_config_map("graph"), names.requests_config_map("graph")
+    assert rules(objects, "Role", "graph-controller") == {
+        ("", "configmaps", "*", "create"),
+        *(("", "configmaps", name, verb) for name in (state, requests) for verb in ("get", "list", "watch", "update")),
+        ("coordination.k8s.io", "leases", "*", "create"),
+        *(("coordination.k8s.io", "leases", names.lease("graph"), verb) for verb in ("get", "update")),
+        *(("", "pods", "*", verb) for verb in ("list", "watch", "delete")),
+        ("apps", "statefulsets", "graph", "get"),
+        ("", "persistentvolumeclaims", "*", "get"),
+        ("", "events", "*", "create"),
+    }
+
+
+def test_the_webhook_may_do_what_it_does_and_no_more(objects: Objects) -> None:
+    assert rules(objects, "Role", "graph-webhook") == {
+        ("", "secrets", "*", "create"),
+        ("", "secrets", authority_secret("graph"), "get"),
+    }
+    assert rules(objects, "ClusterRole", "graph-webhook") == {
+        ("", "namespaces", "*", "get"),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "graph", "get"),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "graph", "patch"),
+    }
+
+
+def test_sidecars_may_follow_one_config_map(objects: Objects) -> None:
+    state = names.state_config_map("graph")
+    expected = {("", "configmaps", state, verb) for verb in ("get", "list", "watch")}
+    assert rules(objects, "Role", "graph-sidecar") == expected
+
+
+def test_client_access_is_given_only_when_wanted(render: Render) -> None:
+    assert one(render(), "RoleBinding", "graph-sidecar")["subjects"] == [
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}
+    ]
+    bound = [o["metadata"]["name"] for o in render({"rbac": {"clientAccess": "none"}}) if o["kind"] == "RoleBinding"]
+    assert sorted(bound) == ["graph-controller", "graph-webhook"]
+
+
+def test_roles_are_bound_to_the_accounts_the_pods_use(objects: Objects) -> None:
+    for program in ("controller", "webhook"):
+        spec = one(objects, "Deployment", f"graph-{program}")["spec"]["template"]["spec"]
+        binding = one(objects, "RoleBinding", f"graph-{program}")
+        assert binding["subjects"][0]["name"] == spec["serviceAccountName"]
+        assert binding["roleRef"]["name"] == f"graph-{program}"
+        assert spec["automountServiceAccountToken"] is True
+
+
+def test_the_webhook_configuration_is_the_one_the_webhook_keeps(objects: Objects) -> None:
+    configuration = one(objects, "MutatingWebhookConfiguration", "graph")
+    service = one(objects, "Service", "graph-webhook")
+    assert [hook["name"] for hook in configuration["webhooks"]] == list(HOOKS)
+    for hook in configuration["webhooks"]:
+        assert "caBundle" not in hook["clientConfig"]
+        reference = {"name": "graph-webhook", "namespace": "database", "path": "/inject", "port": 443}
+        assert hook["clientConfig"]["service"] == reference
+        assert (hook["failurePolicy"], hook["timeoutSeconds"], hook["sideEffects"]) == ("Ignore", 5, "None")
+        assert hook["reinvocationPolicy"] == "IfNeeded"
+        excluded = {
+            e["key"]: e["values"] for e in hook["namespaceSelector"]["matchExpressions"] if e["operator"] == "NotIn"
+        }
+        assert excluded["kubernetes.io/metadata.name"] == list(SYSTEM_NAMESPACES)
+    assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "https"}]
+
+
+@pytest.mark.parametrize("namespace", ["enabled", "disabled", "typo", None])
+@pytest.mark.parametrize("pod", ["enabled", "disabled", "typo", None])
+def test_a_pod_is_sent_to_at_most_one_webhook_and_to_one_if_it_may_be_wanted(
+    render: Render, namespace: str | None, pod: str | None
+) -> None:
+    hooks = one(render(), "MutatingWebhookConfiguration", "graph")["webhooks"]
+    namespace_labels = {"kubernetes.io/metadata.name": "apps"} | _label(namespace)
+    called = [
+        hook["name"]
+        for hook in hooks
+        if _matches(hook["namespaceSelector"], namespace_labels) and _matches(hook["objectSelector"], _label(pod))
+    ]
+    wanted = pod == "enabled" or (namespace == "enabled" and pod != "disabled")
+    assert len(called) == int(wanted)
+
+
+def test_our_own_pods_are_never_sent_to_the_webhook(render: Render) -> None:
+    objects = render()
+    labels = [
+        o["spec"]["template"]["metadata"]["labels"] for o in objects if o["kind"] in ("Deployment", "StatefulSet")
+    ]
+    assert {own[names.COMPONENT_LABEL] for own in labels} == {"memgraph", "controller", "webhook"}
+    for hook in one(objects, "MutatingWebhookConfiguration", "graph")["webhooks"]:
+        assert not any(_matches(hook["objectSelector"], own | _label("enabled")) for own in labels)
+
+
+def test_every_pod_of_ours_meets_the_restricted_standard(objects: Objects) -> None:
+    specs = list(pod_specs(objects))
+    assert len(specs) == 3
+    for spec in specs:
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert all(v.keys() & {"configMap", "emptyDir"} for v in spec["volumes"])
+        for container in spec["containers"] + spec.get("initContainers", []):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["runAsNonRoot"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert "limits" in container["resources"]
+
+
+def test_service_links_can_not_overwrite_our_settings(objects: Objects) -> None:
+    assert all(spec["enableServiceLinks"] is False for spec in pod_specs(objects))
+
+
+def test_every_instance_is_born_a_replica(objects: Objects) -> None:
+    """P-N1, P-N2: a static init-file with the role twice, nothing restored, on every start of the process."""
+    stateful = one(objects, "StatefulSet", "graph")["spec"]
+    (container,) = stateful["template"]["spec"]["containers"]
+    lines = one(objects, "ConfigMap", "graph-init")["data"]["init.cypherl"].splitlines()
+    assert lines == [f"SET REPLICATION ROLE TO REPLICA WITH PORT {names.REPLICATION_PORT};"] * 2
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] == "init"]
+    assert f"--init-file={mount['mountPath']}/init.cypherl" in container["args"]
+    assert "--replication-restore-state-on-startup=false" in container["args"]
+    assert "initContainers" not in stateful["template"]["spec"]
+    assert stateful["podManagementPolicy"] == "Parallel"
+
+
+def test_instances_have_the_names_and_ports_the_controller_looks_for(objects: Objects) -> None:
+    stateful = one(objects, "StatefulSet", "graph")["spec"]
+    service = one(objects, "Service", "graph-nodes")["spec"]
+    (container,) = stateful["template"]["spec"]["containers"]
+    ports = {p["name"]: p["containerPort"] for p in container["ports"]}
+    assert ports == {names.BOLT_PORT_NAME: names.READ_WRITE_PORT, names.REPLICATION_PORT_NAME: names.REPLICATION_PORT}
+    assert {p["name"] for p in service["ports"]} == ports.keys()
+    assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
+    assert stateful["serviceName"] == "graph-nodes"
+    assert service["selector"].items() <= stateful["template"]["metadata"]["labels"].items()
+    (claim,) = stateful["volumeClaimTemplates"]
+    assert claim["metadata"]["name"] in {m["name"] for m in container["volumeMounts"]}
+
+
+def test_a_commit_is_flushed_unless_the_user_says_otherwise(render: Render) -> None:
+    """P-N3."""
+
+    def flush(objects: Objects) -> list[str]:
+        (container,) = one(objects, "StatefulSet", "graph")["spec"]["template"]["spec"]["containers"]
+        return [arg for arg in container["args"] if "wal-file-flush" in arg]
+
+    assert flush(render()) == ["--storage-wal-file-flush-every-n-tx=1"]
+    assert flush(render({"memgraph": {"walFlushEveryTransactions": 1_000_000}})) == [
+        "--storage-wal-file-flush-every-n-tx=1000000"
+    ]
+
+
+def test_the_document_and_the_requests_are_no_templates(objects: Objects) -> None:
+    """Nothing but the controller makes or removes the document; people make requests."""
+    assert [o["metadata"]["name"] for o in objects if o["kind"] == "ConfigMap"] == ["graph-init"]
+    assert [o["kind"] for o in objects if o["kind"] == "Secret"] == []
+
+
+def test_the_notes_name_next_commands_and_warn_of_risky_values(chart: Any) -> None:
+    def notes(values: dict[str, Any]) -> str:
+        files = chart.render(values, name="graph", namespace="database")
+        return str(files["memgraph-ha/templates/NOTES.txt"])
+
+    plain = notes({})
+    assert "kubectl label namespace YOUR-NAMESPACE memgraph-ha.io/inject=enabled\n" in plain
+    assert names.state_config_map("graph") in plain
+    assert names.requests_config_map("graph") in plain
+    assert "WARNING" not in plain
+    risky = notes(VALUES["two instances, not the default"])
+    assert risky.count("WARNING") == 2
+    assert "memgraph-ha.io/cluster=123" in risky
+    assert "create rolebinding" in notes({"rbac": {"clientAccess": "none"}})
+
+
+def _label(value: str | None) -> dict[str, str]:
+    return {names.INJECT_LABEL: value} if value else {}
+
+
+def _matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Kubernetes' rules for matchExpressions: NotIn is true where the label is absent."""
+    for expression in selector["matchExpressions"]:
+        value = labels.get(expression["key"])
+        match expression["operator"]:
+            case "In":
+                good = value in expression["values"]
+            case "NotIn":
+                good = value not in expression["values"]
+            case "DoesNotExist":
+                good = value is None
+            case operator:
+                raise AssertionError(operator)
+        if not good:
+            return False
+    return True
