@@ -126,6 +126,8 @@ class Loop:
         self._announce(decision, group)
         if decision.action is None:
             await self._wake.wait(decision.wake_after)
+            for ordinal in decision.ask:
+                await self._prober.refresh(ordinal)
             return decision.memory
         return await self._act(decision, decision.action)
 

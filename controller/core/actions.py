@@ -121,10 +121,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One decision: at most one action, when to look again at the latest, and why."""
+    """One decision: at most one action, when to look again at the latest, and why.
+
+    `ask` are the ordinals whose next answer is what the plan waits for: they are asked again before the next plan,
+    without waiting for their turn.
+    """
 
     reason: Reason
     message: str
     action: Action | None = None
     wake_after: float = 0.5
     memory: Memory = field(default_factory=Memory)
+    ask: tuple[int, ...] = ()

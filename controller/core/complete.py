@@ -39,14 +39,15 @@ def _old_main_is_main(view: View) -> Plan:
     cut, answer = progress(view), view.obs.answer(view.main)
     if answer is None or answer.at <= cut.seen_at:
         # From before the cut, it says nothing about why the cut was made.
-        return view.plan(Reason.CUT_SETTLING, f"asking {name_of(view.main)} again", None, 0.05)
+        return view.wait(Reason.CUT_SETTLING, f"asking {name_of(view.main)} again", 0.0, view.main.ordinal)
     if view.document.cut_kind is CutKind.PLANNED:
         waiting = while_main_is_main(view, cut)
         if waiting is not None:
             return waiting
     elif _promotion_on_its_way(view, cut):
         # P-F8: a promotion is on its way; it may still be read back.
-        return view.plan(Reason.PROMOTING, "waiting for the answer to the promotion", None, 0.05)
+        assert cut.promote_sent_to is not None, "a promotion that was sent was sent to somebody"
+        return view.wait(Reason.PROMOTING, "waiting for the answer to the promotion", 0.05, cut.promote_sent_to)
     bootstrap = view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED)
     return publish_steps(view, view.main, Reason.PUBLISHED if bootstrap else Reason.OLD_MAIN_PUBLISHED)
 
@@ -64,7 +65,8 @@ def _nobody_is_main(view: View) -> Plan:
     if document.cut_kind is CutKind.PLANNED and not view.answers(view.main, Role.REPLICA):
         since = cut.demote_sent_at if cut.demote_sent_at is not None else cut.seen_at
         if now - since < policy.switchover_wait_s:
-            return view.plan(Reason.SWITCHOVER_WAITING, f"waiting for {document.main_pod} to answer", None, 0.05)
+            message = f"waiting for {document.main_pod} to answer"
+            return view.wait(Reason.SWITCHOVER_WAITING, message, 0.05, document.master_index)
         return view.publish(
             Reason.SWITCHOVER_BECAME_FAILOVER,
             f"{document.main_pod} stopped answering during the switchover: continuing as a failover",
@@ -170,7 +172,7 @@ def _await_partner(
     patience = view.obs.policy.strict_wait_s if block else view.obs.policy.partner_wait_s
     if waited < patience:
         message = f"waiting for {name_of(replica)} to catch up"
-        return view.plan(Reason.PARTNER_REGISTERING, message, None, 0.02), None
+        return view.wait(Reason.PARTNER_REGISTERING, message, 0.01, main.ordinal, ordinal), None
     return _drop(view, main, row), None
 
 

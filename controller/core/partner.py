@@ -181,5 +181,5 @@ def _towards_recorded(view: View, answer: Answer, row: Registration) -> Plan | N
     waited = view.obs.now - view.memory.registered_at.get(row.name, view.obs.now)
     if waited < view.obs.policy.strict_wait_s:
         message = f"waiting for {name_of(replica)} to catch up"
-        return view.plan(Reason.PARTNER_REGISTERING, message, None, 0.02)
+        return view.wait(Reason.PARTNER_REGISTERING, message, 0.01, view.main.ordinal, ordinal)
     return None  # membership drops what is neither recorded nor on its way

@@ -82,14 +82,14 @@ def while_main_is_main(view: View, cut: CutProgress) -> Plan | None:
         return None
     if cut.demote_sent_at is not None:
         if now - cut.demote_sent_at < policy.switchover_wait_s:
-            return view.plan(Reason.SWITCHOVER_WAITING, "waiting for the demotion to be read back", None, 0.05)
+            return view.wait(Reason.SWITCHOVER_WAITING, "waiting for the demotion to be read back", 0.05, main.ordinal)
         return None
     partner = view.partner()
     if answer.at > cut.seen_at and partner and view.answers(partner, Role.REPLICA) and _holds_everything(view, answer):
         view = view.remember(cut=replace(cut, demote_sent_at=now))
         return view.plan(Reason.SWITCHOVER, f"demoting {name_of(main)}", Demote(target(main)), 0.0)
     if now - cut.seen_at < policy.switchover_wait_s:
-        return view.plan(Reason.SWITCHOVER_WAITING, "waiting until the partner holds every write", None, 0.02)
+        return view.wait(Reason.SWITCHOVER_WAITING, "waiting until the partner holds every write", 0.01, main.ordinal)
     return None
 
 

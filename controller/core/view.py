@@ -58,6 +58,10 @@ class View:
         """A plan that carries this view's memory."""
         return Plan(reason, message, action, wake_after, self.memory)
 
+    def wait(self, reason: Reason, message: str, seconds: float, *ask: int) -> Plan:
+        """A plan without an action: look again after this long, at these instances anew."""
+        return Plan(reason, message, None, seconds, self.memory, ask)
+
     def publish(self, reason: Reason, message: str, **changes: Any) -> Plan:
         """A plan that publishes the document with these changes; the epoch follows from them."""
         successor = advance(self.document, **changes)
