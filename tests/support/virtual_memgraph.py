@@ -62,10 +62,11 @@ class World:
 
     def start(self, name: str, *, stale_history: bool = True) -> Instance:
         """Start an instance, from its log if it ran before. Nothing of its role is restored."""
-        instance = Instance(
-            self.fresh(), self.fresh(), Epochs(self.fresh()), Settings(stale_history=stale_history)
-        )
-        instance.recover([record for record in self.logs.setdefault(name, []) if not isinstance(record, str)])
+        instance = Instance(self.fresh(), self.fresh(), Epochs(self.fresh()), Settings(stale_history=stale_history))
+        log = self.logs.setdefault(name, [])
+        instance.recover(log)
+        if not log:
+            log.append(IdentityRecord(instance.database_uuid))
         self.instances[name] = instance
         self.down.discard(name)
         self.do(name, roles.start(instance))
