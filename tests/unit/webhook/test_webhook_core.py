@@ -187,7 +187,7 @@ def test_without_a_patch_there_is_no_patch_type() -> None:
 
 def test_the_sidecar_understands_the_environment_it_is_given() -> None:
     given_env = {variable["name"]: variable["value"] for variable in container({"spec": {}}, RELEASE)["env"]}
-    service_links = {name: "tcp://10.0.0.9:7687" for name in (env.PORT, env.READ_PORT, env.ADMIN_PORT)}
+    service_links = dict.fromkeys((env.PORT, env.READ_PORT, env.ADMIN_PORT), "tcp://10.0.0.9:7687")
     parsed = env.parse(service_links | given_env | {env.API_HOST: "10.0.0.1"})
     assert (parsed.namespace, parsed.config_map) == ("database", "memgraph-ha-state")
     assert (parsed.port, parsed.read_port, parsed.admin_port) == (7687, 7688, 17687)
