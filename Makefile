@@ -56,6 +56,8 @@ unit: $(VENV)/.dev
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url constraints/build.in -o constraints/build.txt
 	for extra in sidecar controller sandbox dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url $$(test $$extra = sidecar || echo --extra $$extra) \

@@ -132,8 +132,7 @@ def _level(text: str) -> str:
 
 def _one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        # "1" stands for a value that is missing or wrong: the problem is on the list already.
-        if text not in (*words, "1"):
+        if text not in words:
             raise ValueError(text)
         return text
 

@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["sandbox"]:
         from sandbox import cli  # only on demand: it loads far more than a help text needs
 
-        return cli.main(arguments[1:])
+        return int(cli.main(arguments[1:]))
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_HELP)
         return 0

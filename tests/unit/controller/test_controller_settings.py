@@ -23,6 +23,7 @@ def test_defaults() -> None:
     ("name", "value"),
     [
         ("MEMGRAPH_HA_REGISTER_BY", "carrier-pigeon"),
+        ("MEMGRAPH_HA_REGISTER_BY", "1"),
         ("MEMGRAPH_HA_ON_NO_SYNC_REPLICA", "maybe"),
         ("MEMGRAPH_HA_PROBE_INTERVAL_S", "-1"),
         ("MEMGRAPH_HA_LEASE_DURATION_S", "500ms"),
