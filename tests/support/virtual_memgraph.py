@@ -103,7 +103,8 @@ class World:
         running = self.begin(name, steps)
         limit = self.now + 600
         while not running.done:
-            assert self._events and self.now < limit, "the procedure never ends"
+            assert self._events, "the procedure waits for nothing"
+            assert self.now < limit, "the procedure never ends"
             self._step()
         if running.error is not None:
             raise running.error

@@ -147,7 +147,10 @@ class Interpreter:
 
         def run() -> Steps[list[list[Any]]]:
             transaction = self.transaction or self._open(writes=query.writes)
-            rows = execute(query, transaction, parameters)
+            try:
+                rows = execute(query, transaction, parameters)
+            except RecursionError:  # a chain of thousands of operators
+                raise QueryError("The query's expressions are nested too deeply.") from None
             result.stats = transaction.take_stats()
             yield from ()
             return rows

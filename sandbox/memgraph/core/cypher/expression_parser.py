@@ -10,7 +10,7 @@ from sandbox.memgraph.core.cypher.lexer import unquote_name, unquote_string
 
 _LEVELS: Final = (("OR",), ("XOR",), ("AND",))
 _COMPARISONS: Final = ("=", "<>", "<", ">", "<=", ">=")
-DEPTH_LIMIT: Final = 100
+DEPTH_LIMIT: Final = 40
 """Nested parentheses, lists and maps: more would only exhaust the stack."""
 
 

@@ -243,5 +243,11 @@ def test_second_system_query_is_refused() -> None:
     assert tags(other.run("DROP REPLICA x")) == [SUCCESS]
 
 
+def test_endless_chain_of_operators_is_an_error_and_no_crash() -> None:
+    client = Client()
+    client.run("RETURN " + "1 + " * 20_000 + "1 AS x")
+    assert "too deeply" in client.say(PULL, {"n": -1})[0].fields[0]["message"]
+
+
 def test_other_databases_are_unknown() -> None:
     assert tags(Client().say(RUN, "RETURN 1", {}, {"db": "neo4j"})) == [FAILURE]

@@ -1,0 +1,142 @@
+"""The simulated server as a program: start, stop, refusals, users, bytes on the wire."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import neo4j
+import pytest
+from memgraph_process import ADDRESS, Memgraph, eventually, free_port, memgraphs
+from neo4j.exceptions import ClientError, ServiceUnavailable, TransientError
+
+from sandbox.memgraph.core import errors
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox.memgraph", *arguments], capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_help_and_version() -> None:
+    assert "--init-file" in run("--help").stdout
+    assert run("--version").stdout == "3.12.0\n"
+
+
+def test_bad_flags_exit_two_with_one_line() -> None:
+    for argument in ("--management-port=10000", "--bolt-port=x", "--init-file=/nowhere/init"):
+        result = run(argument)
+        assert result.returncode == 2
+        assert len(result.stderr.splitlines()) == 1
+        assert argument.partition("=")[0] in result.stderr
+
+
+@pytest.mark.parametrize("flag", ["bolt-port", "sim-admin-port"])
+def test_taken_port_is_one_clear_error(tmp_path: Path, flag: str) -> None:
+    with socket.create_server((ADDRESS, 0)) as other:
+        ports = {"bolt-port": free_port(), "sim-admin-port": free_port(), flag: other.getsockname()[1]}
+        flags = [f"--{name}={port}" for name, port in ports.items()]
+        result = run(f"--bolt-address={ADDRESS}", f"--data-directory={tmp_path}", *flags)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(f"memgraph: can't listen on {ADDRESS}:{ports[flag]}")
+    assert f"--{flag}" in result.stderr
+
+
+def test_data_directory_in_use(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1) as (instance,):
+        result = run(f"--data-directory={instance.directory / 'data'}", f"--bolt-port={free_port()}")
+        assert result.returncode == 2
+        assert "--data-directory" in result.stderr
+
+
+def test_starts_and_stops_quickly(tmp_path: Path) -> None:
+    instance = Memgraph(tmp_path / "m", ("--unknown-real-flag=1",))
+    begin = time.monotonic()
+    instance.start()
+    started = time.monotonic() - begin
+    instance.query("RETURN 1")
+    begin = time.monotonic()
+    assert instance.stop(signal.SIGTERM) == 0
+    stopped = time.monotonic() - begin
+    assert started < 3, "0.2 s on an idle machine"
+    assert stopped < 0.5
+    assert '"FlagIgnored", "flag": "--unknown-real-flag"' in (instance.directory / "log").read_text()
+
+
+def test_init_file_users_make_a_password_required(tmp_path: Path) -> None:
+    init = tmp_path / "users"
+    init.write_text("// comment\nCREATE USER ann IDENTIFIED BY 'secret';\nNONSENSE;\n")
+    instance = Memgraph(tmp_path / "m", (f"--init-file={init}",))
+    try:
+        instance.start(born_replica=False)
+        uri = f"bolt://{ADDRESS}:{instance.bolt}"
+        with neo4j.GraphDatabase.driver(uri, auth=("ann", "wrong")) as driver, pytest.raises(ClientError) as caught:
+            driver.verify_connectivity()
+        assert (caught.value.code, caught.value.message) == (errors.UNAUTHENTICATED, errors.AUTHENTICATION_FAILURE)
+        with neo4j.GraphDatabase.driver(uri, auth=("ann", "secret")) as driver:
+            driver.verify_connectivity()
+        log = (instance.directory / "log").read_text()
+        assert "InitFileQueryFailed" in log
+        assert "secret" not in log
+    finally:
+        instance.stop()
+
+
+def test_routing_driver_is_told_that_there_is_no_cluster(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1) as (instance,):
+        uri = f"neo4j://{ADDRESS}:{instance.bolt}"
+        with (
+            neo4j.GraphDatabase.driver(uri) as driver,
+            pytest.raises((ServiceUnavailable, TransientError)),
+        ):
+            driver.verify_connectivity()
+
+
+def receive(client: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (more := client.recv(size - len(data))):
+        data += more
+    return data
+
+
+def test_handshake_byte_by_byte(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1) as (instance,), socket.create_connection((ADDRESS, instance.bolt)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in bytes.fromhex("6060b017" + "000001ff" + "00030305" + "00" * 8):
+            client.send(bytes((byte,)))
+        assert receive(client, 4) == b"\x00\x00\x02\x05"
+
+
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\r\n\r\n", bytes.fromhex("6060b017" + "00000003" + "00" * 12), b"\x60\x60\xb0\x18"]
+)
+def test_wrong_handshake_gets_a_failure_and_a_close(tmp_path: Path, data: bytes) -> None:
+    with memgraphs(tmp_path, 1) as (instance,), socket.create_connection((ADDRESS, instance.bolt)) as client:
+        client.sendall(data)
+        answer = receive(client, 10_000)
+        assert b"Memgraph.ExecutionException" in answer
+
+
+def test_protocol_error_closes_after_a_failure(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1) as (instance,), socket.create_connection((ADDRESS, instance.bolt)) as client:
+        client.sendall(bytes.fromhex("6060b017" + "00000205" + "00" * 12) + bytes.fromhex("0002b1540000"))
+        assert receive(client, 4) == b"\x00\x00\x02\x05"
+        assert b"Memgraph.ExecutionException" in receive(client, 10_000)
+
+
+def test_malformed_replication_traffic_harms_nobody(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1) as (instance,):
+        for data in (b"\xff" * 8, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x01[", b"GET / HTTP/1.1\r\n\r\n"):
+            with socket.create_connection((ADDRESS, instance.replication)) as client:
+                client.sendall(data)
+                if data[0] != ord("G"):
+                    try:
+                        assert receive(client, 1) == b""
+                    except ConnectionResetError:
+                        continue
+        assert eventually(lambda: instance.query("RETURN 1") == [[1]])
