@@ -16,7 +16,7 @@ from sandbox.demo.coordination import Led, Routed, Written, coordinate
 from sandbox.demo.feed import Feed
 from sandbox.demo.history import Kind
 from sandbox.demo.narrate import Happening, Tone
-from sandbox.demo.stage import Stage
+from sandbox.demo.stage import Stage, StageError
 from sandbox.demo.timeline import Timeline
 from sandbox.demo.verdict import EventResult
 from sidecar.contract.state import Document, Phase
@@ -80,7 +80,7 @@ async def play(scene: Scene, event: Event) -> tuple[EventResult, Window]:
         try:
             await event.act(scene, before)
             problem = await _settle(scene, event, before, start)
-        except (OSError, LookupError, RuntimeError) as error:
+        except StageError as error:
             problem = f"it could not be done: {error}"
     end = time.time()
     told = coordinate(sorted(scene.feed.lines, key=lambda line: line.ts), start, end, scene.apps)
@@ -147,13 +147,13 @@ def _not_writing(scene: Scene, since: float) -> str:
 async def _kill_main(scene: Scene, before: Document) -> None:
     """Kill the main while the third instance lags, so that it matters who is promoted."""
     if before.sync is None:
-        raise RuntimeError("no replica is known to hold every write, so nobody can tell which one lags")
+        raise StageError("no replica is known to hold every write, so nobody can tell which one lags")
     names = scene.stage.memgraphs()
     lagging = next(pod for i, pod in enumerate(names) if pod != before.main_pod and i != before.sync.ordinal)
     scene.act(f"{lagging}, the ASYNC replica, lags from now on: it gets nothing more from {before.main_pod}")
     await scene.stage.blackhole(before.main_pod, lagging)
     if not await scene.steady(LAG_WRITES):
-        raise RuntimeError("the apps stopped writing when the ASYNC replica began to lag")
+        raise StageError("the apps stopped writing when the ASYNC replica began to lag")
     scene.act(f"kill -9 {before.main_pod}, the main")
     await scene.stage.kill(before.main_pod)
 
@@ -181,7 +181,7 @@ async def _resume_main(scene: Scene, before: Document) -> None:
 async def _kill_leader(scene: Scene, before: Document) -> None:
     leader = scene.stage.leader()
     if not leader:
-        raise RuntimeError("no controller leads")
+        raise StageError("no controller leads")
     scene.act(f"kill -9 {leader}, the leading controller: nothing may be cut")
     await scene.stage.kill(leader)
 

@@ -16,7 +16,7 @@ from sandbox.demo.coordination import reigns
 from sandbox.demo.events import HANG_MAIN, KILL_LEADER, KILL_MAIN, SWITCHOVER, Event, Scene, play, switch_over
 from sandbox.demo.feed import Feed
 from sandbox.demo.history import Kind
-from sandbox.demo.narrate import Tone
+from sandbox.demo.narrate import Happening, Tone
 from sandbox.demo.readback import ReadBack, read_back
 from sandbox.demo.stage import Stage
 from sandbox.demo.timeline import Timeline
@@ -55,8 +55,8 @@ class World(Stage, Protocol):
         """The instances' Bolt addresses by pod."""
 
 
-Worlds = Callable[[Options, Sequence[str]], AbstractAsyncContextManager[World]]
-"""Makes the world for these options and app names. Entered, its document is published."""
+Worlds = Callable[[Options, Sequence[str], Callable[[str], None]], AbstractAsyncContextManager[World]]
+"""Makes the world for these options and app names; the third is told what is being set up. Entered, it is protected."""
 
 
 def events(options: Options) -> tuple[Event, ...]:
@@ -71,7 +71,11 @@ async def run(options: Options, worlds: Worlds, timeline: Timeline) -> Verdict:
     apps = tuple(f"app-{number}" for number in range(APPS))
     feed = Feed(options.folder, timeline.tell)
     introduce(options, timeline)
-    async with worlds(options, apps) as world, _watched(feed):
+
+    def progress(sentence: str) -> None:
+        timeline.tell(Happening(time.time(), "setting up", sentence))
+
+    async with _watched(feed), worlds(options, apps, progress) as world:
         patience_s = BROKEN_PATIENCE_S if options.broken else PATIENCE_S
         scene = Scene(world, feed, timeline, apps, patience_s)
         problems = await _problems_before(scene, world, options)

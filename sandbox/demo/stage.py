@@ -10,8 +10,12 @@ PLANTED_BUGS: Final = ("promote-stale",)
 """What `--break` takes; broken.py has them."""
 
 
+class StageError(Exception):
+    """The world could not do what an event asked of it; the message says what."""
+
+
 class Stage(Protocol):
-    """The world's handles. Pods are named; each call raises when the world has no such pod."""
+    """The world's handles. Pods are named; each call raises StageError when the world can't do it."""
 
     async def document(self) -> Document | None:
         """What is published now; None when there is none, or it can't be read."""
