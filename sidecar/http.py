@@ -41,6 +41,7 @@ class Admin(asyncio.Protocol):
         self._http = h11.Connection(h11.SERVER)
         self._transport: asyncio.Transport | None = None
         self._target = ""
+        self._head_only = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,6 +74,7 @@ class Admin(asyncio.Protocol):
         while self._transport is not None and not self._transport.is_closing():
             event = self._http.next_event()
             if isinstance(event, h11.Request):
+                self._head_only = event.method == b"HEAD"
                 path, _, _ = event.target.partition(b"?")
                 self._target = path.decode("ascii", "replace") if event.method in (b"GET", b"HEAD") else ""
             elif isinstance(event, h11.EndOfMessage):
@@ -96,7 +98,7 @@ class Admin(asyncio.Protocol):
         headers = [("content-type", kind), ("content-length", str(len(payload))), ("cache-control", "no-store")]
         out = [
             self._http.send(h11.Response(status_code=status, headers=headers)),
-            self._http.send(h11.Data(data=payload)),
+            None if self._head_only else self._http.send(h11.Data(data=payload)),
             self._http.send(h11.EndOfMessage()),
         ]
         if self._transport is not None:

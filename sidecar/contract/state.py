@@ -117,7 +117,7 @@ def encode(document: Document) -> dict[str, str]:
         "writer": document.writer,
         "updatedAt": document.updated_at,
     }
-    if document.tls_ca:
+    if document.tls_ca or document.tls_server_name:
         data |= {"tlsCA": document.tls_ca, "tlsServerName": document.tls_server_name}
     if not document.cut_on_change:
         data["cutOnChange"] = "false"

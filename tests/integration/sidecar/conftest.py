@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.abc
@@ -266,8 +266,8 @@ class Peer:
                 return success()
 
 
-class Sidecar:
-    """The process, its log and its ports."""
+class Program:
+    """A process and its log."""
 
     def __init__(self, process: anyio.abc.Process) -> None:
         self.process = process
@@ -275,18 +275,23 @@ class Sidecar:
         self._text = TextReceiveStream(process.stderr)
         self._rest = ""
         self.log: list[dict[str, Any]] = []
-        self.port = self.read_port = self.admin_port = 0
 
     async def event(self, name: str, **fields: Any) -> dict[str, Any]:
         """The next log line (from those not asked for yet) with this event and these fields."""
         while True:
             while "\n" in self._rest:
                 line, _, self._rest = self._rest.partition("\n")
-                entry = json.loads(line)
+                entry: dict[str, Any] = json.loads(line)
                 self.log.append(entry)
                 if entry["event"] == name and all(entry.get(key) == value for key, value in fields.items()):
                     return entry
             self._rest += await self._text.receive()
+
+
+class Sidecar(Program):
+    """The process under test and its ports."""
+
+    port = read_port = admin_port = 0
 
     async def get(self, path: str) -> tuple[int, str]:
         """Ask the admin port."""
@@ -300,8 +305,8 @@ class Sidecar:
             await writer.wait_closed()
 
     async def state(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads((await self.get("/state"))[1])
-        return value
+        body = (await self.get("/state"))[1]
+        return cast("dict[str, Any]", json.loads(body))
 
     async def metric(self, name: str) -> float:
         """One value of /metrics, by its full name with labels."""
@@ -332,18 +337,33 @@ class World:
             env.API_HOST: "127.0.0.1", env.API_PORT: str(self.api.port), env.LISTEN: "127.0.0.1",
             env.PORT: "0", env.READ_PORT: "0", env.ADMIN_PORT: "0", env.ADMIN_ADDRESS: "127.0.0.1",
         }  # fmt: skip
-        process = await anyio.open_process(
-            [sys.executable, "-m", "sidecar"],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), **environ, **settings},
-            stdin=None,
-            stdout=None,
-        )
-        sidecar = Sidecar(process)
-        self._stack.push_async_callback(_end, process)
+        sidecar = Sidecar(await self._start(["sidecar"], environ | settings))
         line = await sidecar.event("Listening")
         sidecar.port, sidecar.read_port = (int(line[key][0].rpartition(":")[2]) for key in ("read_write", "read"))
         sidecar.admin_port = int(line["admin"].rpartition(":")[2])
         return sidecar
+
+    async def memgraph(self, folder: Path, *first: str) -> str:
+        """A simulated Memgraph whose init-file holds these queries; its Bolt address."""
+        folder.mkdir()
+        (folder / "init").write_text("".join(f"{query}\n" for query in first))
+        flags = {
+            "bolt-address": "127.0.0.1", "bolt-port": "0", "data-directory": str(folder / "data"),
+            "init-file": str(folder / "init"), "replication-restore-state-on-startup": "false",
+        }  # fmt: skip
+        command = ["sandbox.memgraph", *(f"--{name}={value}" for name, value in flags.items())]
+        line = await Program(await self._start(command, {})).event("Ready")
+        return str(line["bolt"])
+
+    async def _start(self, command: list[str], environ: dict[str, str]) -> anyio.abc.Process:
+        process = await anyio.open_process(
+            [sys.executable, "-m", *command],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), **environ},
+            stdin=None,
+            stdout=None,
+        )
+        self._stack.push_async_callback(_end, process)
+        return process
 
 
 async def _end(process: anyio.abc.Process) -> None:

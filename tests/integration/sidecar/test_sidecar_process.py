@@ -1,0 +1,333 @@
+"""The sidecar process as the kubelet, the API server and raw clients see it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sidecar.bolt import messages as m
+from sidecar.bolt.handshake import MAGIC
+from sidecar.contract import state
+from sidecar.contract.state import CutKind
+from tests.integration.sidecar.conftest import Sidecar, World, cut_of, document, message
+
+pytestmark = pytest.mark.anyio
+HANDSHAKE = MAGIC + bytes.fromhex("000001ff 00080805 00020404 00000003")
+RETRY = b"Neo.TransientError.General.DatabaseUnavailable"
+
+
+@asynccontextmanager
+async def _client(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def _at_epoch(sidecar: Sidecar, epoch: int) -> None:
+    await sidecar.event("RouteChanged", new_epoch=epoch)
+
+
+async def test_it_listens_before_the_api_server_answers_and_reports_why(world: World) -> None:
+    world.api.mute = True
+    sidecar = await world.sidecar()
+    status, body = await sidecar.get("/readyz")
+    assert (status, body) == (200, "listening\n")
+    assert (await sidecar.state())["epoch"] is None
+    assert (await sidecar.get("/livez"))[0] == 200
+    assert (await sidecar.get("/nothing"))[0] == 404
+
+
+async def test_an_unreachable_api_server_is_reported_and_mended_without_a_restart(world: World) -> None:
+    world.api.fail_with = 503
+    sidecar = await world.sidecar()
+    line = await sidecar.event("Problem")
+    assert "503" in line["message"]
+    world.api.fail_with = 0
+    await world.api.publish(document("127.0.0.1:1"))
+    await _at_epoch(sidecar, 1)
+    await world.api.watched()
+    assert (await sidecar.state())["lastProblem"] is None
+
+
+async def test_401_reads_the_token_again_and_403_names_the_role(world: World) -> None:
+    world.api.token = "rotated"
+    sidecar = await world.sidecar()
+    assert (await sidecar.event("Problem"))["reason"] == "Unauthorized"
+    (world.api.token_dir / "token").write_text("rotated")
+    world.api.fail_with = 403
+    forbidden = await sidecar.event("Problem", reason="Forbidden")
+    assert "RoleBinding" in forbidden["message"]
+    assert "rotated" not in str(sidecar.log)
+    world.api.fail_with = 0
+    await world.api.publish(document("127.0.0.1:1"))
+    await _at_epoch(sidecar, 1)
+    assert await sidecar.metric('memgraph_ha_sidecar_problems_total{reason="Forbidden"}') >= 1
+
+
+async def test_an_unreadable_token_names_the_setting_and_heals(world: World) -> None:
+    (world.api.token_dir / "token").unlink()
+    sidecar = await world.sidecar()
+    line = await sidecar.event("Problem", reason="TokenUnreadable")
+    assert "MEMGRAPH_HA_TOKEN_DIR" in line["message"]
+    (world.api.token_dir / "token").write_text(world.api.token)
+    await world.api.publish(document("127.0.0.1:1"))
+    await _at_epoch(sidecar, 1)
+
+
+async def test_it_follows_through_410_and_a_dropped_watch(world: World) -> None:
+    await world.api.publish(document("127.0.0.1:1"))
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    await world.api.watched()
+    await world.api.expire()
+    await world.api.publish(document("127.0.0.1:1", epoch=2))
+    await _at_epoch(sidecar, 2)
+    world.api.drop_watchers()
+    await world.api.publish(document("127.0.0.1:1", epoch=3))
+    await _at_epoch(sidecar, 3)
+
+
+async def test_a_malformed_or_deleted_document_keeps_the_last_good_state(world: World) -> None:
+    main = await world.peer("main")
+    first = document(main.address)
+    await world.api.publish(first)
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    await world.api.watched()
+    await world.api.publish(state.encode(first) | {"epoch": "many"})
+    line = await sidecar.event("Problem", reason="DocumentMalformed")
+    assert "epoch has the value 'many'" in line["message"]
+    await world.api.delete()
+    await sidecar.event("Problem", reason="DocumentDeleted")
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        assert await reader.readexactly(4) == b"\0\0\x02\x05"
+        await world.api.publish(first, uid="object-2")
+        await sidecar.event("Mended")
+        writer.write(message(m.RUN, "RETURN 1", {}, {}))
+        await main.seen(m.RUN)  # the same connection: a new object that repeats the state cuts nothing
+    assert await sidecar.metric("memgraph_ha_sidecar_document_malformed_total") == 1
+    assert "DocumentDeleted" not in (await sidecar.get("/readyz"))[1]
+
+
+async def test_the_read_port_spreads_and_loses_only_what_left(world: World) -> None:
+    main, one, two = await world.peer("main"), await world.peer("one"), await world.peer("two")
+    first = replace(document(main.address), read_addresses=(one.address, two.address))
+    await world.api.publish(first)
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.read_port) as (r1, w1), _client(sidecar.read_port) as (r2, w2):
+        for reader, writer in ((r1, w1), (r2, w2)):
+            writer.write(HANDSHAKE)
+            await reader.readexactly(4)
+        assert (len(one.connections), len(two.connections)) == (1, 1)
+        await world.api.publish(replace(first, read_addresses=(two.address,)))
+        line = await sidecar.event("ReadAddressesChanged")
+        assert line["connections_cut"] == 1
+        done = [asyncio.ensure_future(r.read()) for r in (r1, r2)]
+        finished, _ = await asyncio.wait(done, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in finished] == [b""]
+        w1.write(message(m.RUN, "RETURN 1", {}, {}))
+        w2.write(message(m.RUN, "RETURN 1", {}, {}))
+        await two.seen(m.RUN)
+        for task in done:
+            task.cancel()
+        await asyncio.gather(*done, return_exceptions=True)
+
+
+async def test_what_is_no_bolt_passes_through_with_half_close_and_backpressure(world: World) -> None:
+    total = 4 << 20
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = await reader.read(-1)  # until the client's half-close came through
+        writer.write(whole)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, limit=2 * total)
+    async with server:
+        await world.api.publish(document(f"127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        sidecar = await world.sidecar()
+        await _at_epoch(sidecar, 1)
+        async with _client(sidecar.port) as (reader, writer):
+            data = os.urandom(total)
+            writer.write(b"\x16\x03\x01" + data)
+            writer.write_eof()
+            assert await reader.read(-1) == b"\x16\x03\x01" + data
+
+
+async def test_answers_of_a_failed_over_main_never_arrive(world: World) -> None:
+    """P-C1: the old main acknowledges after the cut; the client sees the connection end instead."""
+    old = await world.peer("old")
+    release = anyio.Event()
+
+    async def late(_: object) -> bytes:
+        await release.wait()
+        return message(m.SUCCESS, {"late": True})
+
+    old.answers[m.PULL] = late
+    first = document(old.address)
+    await world.api.publish(first)
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        await reader.readexactly(4)
+        writer.write(message(m.RUN, "CREATE (n)", {}, {}) + message(m.PULL, {"n": -1}))
+        await old.seen(m.PULL)
+        await world.api.publish(cut_of(first, CutKind.FAILOVER))
+        await _at_epoch(sidecar, 2)
+        release.set()
+        assert b"late" not in await reader.read(-1)
+
+
+async def test_a_planned_cut_waits_no_longer_than_the_grace(world: World) -> None:
+    old = await world.peer("old")
+    old.answer(m.COMMIT, None)
+    first = document(old.address)
+    await world.api.publish(first)
+    sidecar = await world.sidecar(MEMGRAPH_HA_COMMIT_GRACE_S="0.3")
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        await reader.readexactly(4)
+        writer.write(message(m.BEGIN, {}) + message(m.COMMIT))
+        await old.seen(m.COMMIT)
+        await world.api.publish(cut_of(first, CutKind.PLANNED))
+        line = await sidecar.event("RouteChanged", new_epoch=2)
+        assert 250 <= line["duration_ms"] < 2000
+        assert RETRY not in await reader.read(-1)
+
+
+async def test_an_open_transaction_with_a_query_under_way_gets_a_retriable_failure(world: World) -> None:
+    old = await world.peer("old")
+    old.answer(m.PULL, None)
+    first = document(old.address)
+    await world.api.publish(first)
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        await reader.readexactly(4)
+        writer.write(message(m.BEGIN, {}) + message(m.RUN, "CREATE (n)", {}, {}) + message(m.PULL, {"n": -1}))
+        await old.seen(m.PULL)
+        await world.api.publish(cut_of(first, CutKind.FAILOVER))
+        assert (await reader.read(-1)).count(RETRY) == 1
+
+
+async def test_a_main_that_closes_an_open_transaction_costs_a_retry_only(world: World) -> None:
+    main = await world.peer("main")
+    main.answer(m.PULL, None)
+    await world.api.publish(document(main.address))
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        await reader.readexactly(4)
+        writer.write(message(m.BEGIN, {}) + message(m.RUN, "CREATE (n)", {}, {}) + message(m.PULL, {"n": -1}))
+        await main.seen(m.PULL)
+        main.close_all()
+        assert RETRY in await reader.read(-1)
+    await world.api.asked_for(f"/configmaps/{'memgraph-ha-state'}", times=2)
+
+
+async def test_sigterm_lets_connections_end_and_then_exits_0(world: World) -> None:
+    main = await world.peer("main")
+    await world.api.publish(document(main.address))
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        await reader.readexactly(4)
+        sidecar.process.send_signal(signal.SIGTERM)
+        assert (await sidecar.event("Draining"))["connections"] == 1
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", sidecar.port)
+        assert (await sidecar.get("/readyz"))[0] == 503
+        writer.write(message(m.RUN, "RETURN 1", {}, {}))
+        await main.seen(m.RUN)
+    await sidecar.event("Stopped")
+    assert await sidecar.process.wait() == 0
+
+
+async def test_a_second_signal_ends_it_at_once(world: World) -> None:
+    sidecar = await world.sidecar()
+    async with _client(sidecar.port) as (_, writer):
+        writer.write(HANDSHAKE)
+        while (await sidecar.state())["held"] == 0:
+            await anyio.lowlevel.checkpoint()
+        sidecar.process.send_signal(signal.SIGTERM)
+        await sidecar.event("Draining")
+        sidecar.process.send_signal(signal.SIGTERM)
+        assert await sidecar.process.wait() == 0
+
+
+async def test_the_probe_tells_a_listening_sidecar_from_none(world: World) -> None:
+    sidecar = await world.sidecar()
+    environ = {
+        "MEMGRAPH_HA_NAMESPACE": "n",
+        "MEMGRAPH_HA_CONFIG_MAP": "c",
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "MEMGRAPH_HA_ADMIN_PORT": str(sidecar.admin_port),
+    }
+    command = [sys.executable, "-m", "sidecar", "probe"]
+    up = await anyio.run_process(command, env=environ, check=False)
+    assert (up.returncode, up.stderr) == (0, b"")
+    sidecar.process.send_signal(signal.SIGKILL)
+    await sidecar.process.wait()
+    down = await anyio.run_process(command, env=environ, check=False)
+    assert down.returncode == 1
+    assert str(sidecar.admin_port).encode() in down.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, ["MEMGRAPH_HA_NAMESPACE", "MEMGRAPH_HA_CONFIG_MAP", "KUBERNETES_SERVICE_HOST"]),
+        ({"MEMGRAPH_HA_PORT": "x", "MEMGRAPH_HA_LOG_LEVEL": "loud"}, ["MEMGRAPH_HA_PORT", "MEMGRAPH_HA_LOG_LEVEL"]),
+    ],
+)
+def test_bad_settings_are_all_named_and_exit_2(environ: dict[str, str], words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "sidecar"], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in words)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_already_taken_names_the_variable_and_exits_2(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environ = {
+            "MEMGRAPH_HA_NAMESPACE": "n",
+            "MEMGRAPH_HA_CONFIG_MAP": "c",
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "MEMGRAPH_HA_TOKEN_DIR": str(tmp_path),
+            "MEMGRAPH_HA_PORT": str(taken.getsockname()[1]),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "sidecar"], env=environ, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "MEMGRAPH_HA_PORT: cannot listen on 127.0.0.1" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_is_short() -> None:
+    done = subprocess.run([sys.executable, "-m", "sidecar", "--help"], capture_output=True, text=True, check=True)
+    assert "probe" in done.stdout
+    assert len(done.stdout.splitlines()) < 12

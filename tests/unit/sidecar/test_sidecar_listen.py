@@ -1,0 +1,45 @@
+"""Taking ports: IPv6 may fail, IPv4 may not, and the error names the variable."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sidecar.contract.env import BadSettings
+from sidecar.listen import bind
+
+
+def _close(sockets: list[socket.socket]) -> list[tuple[str, int]]:
+    names = [one.getsockname()[:2] for one in sockets]
+    for one in sockets:
+        one.close()
+    return names
+
+
+def test_any_port_is_the_same_on_every_address() -> None:
+    names = _close(bind(("127.0.0.1", "127.0.0.2"), 0, "MEMGRAPH_HA_PORT"))
+    assert [host for host, _ in names] == ["127.0.0.1", "127.0.0.2"]
+    assert names[0][1] == names[1][1] != 0
+
+
+def test_an_ipv6_address_that_is_not_there_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    names = _close(bind(("127.0.0.1", "2001:db8::1"), 0, "MEMGRAPH_HA_PORT"))
+    assert [host for host, _ in names] == ["127.0.0.1"]
+    assert [record.message for record in caplog.records] == ["ListenSkipped"]
+
+
+@pytest.mark.parametrize("addresses", [("192.0.2.1",), ("127.0.0.1", "192.0.2.1"), ("2001:db8::1",), ("nonsense",)])
+def test_without_an_ipv4_or_any_address_the_variable_is_named(addresses: tuple[str, ...]) -> None:
+    with pytest.raises(BadSettings) as caught:
+        bind(addresses, 0, "MEMGRAPH_HA_READ_PORT")
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith(f"MEMGRAPH_HA_READ_PORT: cannot listen on {addresses[-1]}")
+
+
+def test_a_port_already_taken_is_an_error() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(BadSettings, match="already in use"):
+            bind(("127.0.0.1",), taken.getsockname()[1], "MEMGRAPH_HA_PORT")
