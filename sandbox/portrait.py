@@ -49,7 +49,7 @@ class Leadership:
         spec = (lease or {}).get("spec") or {}
         if spec != self._spec:
             self._spec = spec
-            holder = spec.get("holderIdentity") or ""
+            holder = (spec.get("holderIdentity") or "").partition("_")[0]  # the pod, then its process
             self._leader = (holder, pids.get(holder))
         return self._leader
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 World = dict[str, Any]
+DEFAULT: Final = Path(".sandbox")
+"""The folder when none is named."""
 _FILE: Final = "world.json"
 _LOCK: Final = ".memgraph-ha-sandbox"
 
@@ -35,7 +37,12 @@ def read(folder: Path) -> World:
                 return found
         except (OSError, ValueError):
             raise NoWorld(f"the sandbox in {folder} is just starting: try again in a few seconds") from None
-    raise NoWorld(f"no sandbox runs in {folder}. Start one: memgraph-ha sandbox up --dir {folder}")
+    raise NoWorld(f"no sandbox runs in {folder}. Start one: memgraph-ha sandbox up{option(folder)}")
+
+
+def option(folder: Path) -> str:
+    """What a command needs to find this folder, with a blank before it; nothing for the default."""
+    return "" if folder.resolve() == DEFAULT.resolve() else f" --dir {folder}"
 
 
 def write(folder: Path, world: World) -> None:
@@ -73,8 +80,8 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Occupied(
-                f"a sandbox runs in {folder} already. Look: memgraph-ha sandbox status --dir {folder}; "
-                f"end it: memgraph-ha sandbox down --dir {folder}"
+                f"a sandbox runs in {folder} already. Look: memgraph-ha sandbox status{option(folder)}; "
+                f"end it: memgraph-ha sandbox down{option(folder)}"
             ) from None
         try:
             yield
