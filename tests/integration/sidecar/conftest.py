@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -266,6 +267,13 @@ class Peer:
                 return success()
 
 
+def free_port() -> int:
+    """A port that was free a moment ago, for a program that can't choose one itself."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Program:
     """A process and its log."""
 
@@ -345,11 +353,12 @@ class World:
 
     async def memgraph(self, folder: Path, *first: str) -> str:
         """A simulated Memgraph whose init-file holds these queries; its Bolt address."""
-        folder.mkdir()
-        (folder / "init").write_text("".join(f"{query}\n" for query in first))
+        init = anyio.Path(folder, "init")
+        await init.parent.mkdir()
+        await init.write_text("".join(f"{query}\n" for query in first))
         flags = {
-            "bolt-address": "127.0.0.1", "bolt-port": "0", "data-directory": str(folder / "data"),
-            "init-file": str(folder / "init"), "replication-restore-state-on-startup": "false",
+            "bolt-address": "127.0.0.1", "bolt-port": str(free_port()), "data-directory": str(folder / "data"),
+            "init-file": str(init), "replication-restore-state-on-startup": "false",
         }  # fmt: skip
         command = ["sandbox.memgraph", *(f"--{name}={value}" for name, value in flags.items())]
         line = await Program(await self._start(command, {})).event("Ready")

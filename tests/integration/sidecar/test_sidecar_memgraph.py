@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import anyio
@@ -10,7 +9,7 @@ import neo4j
 import pytest
 
 from sidecar.contract.state import CutKind
-from tests.integration.sidecar.conftest import World, cut_of, document
+from tests.integration.sidecar.conftest import World, cut_of, document, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -23,11 +22,8 @@ async def _write(tx: neo4j.AsyncManagedTransaction) -> int:
 
 async def test_a_write_sent_to_a_replica_succeeds_on_the_main_without_an_error(world: World, tmp_path: Path) -> None:
     """The document is behind: it still names an instance that has become a replica."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     main = await world.memgraph(tmp_path / "main")
-    role = f"SET REPLICATION ROLE TO REPLICA WITH PORT {port};"
+    role = f"SET REPLICATION ROLE TO REPLICA WITH PORT {free_port()};"
     replica = await world.memgraph(tmp_path / "replica", role, role)
     behind = document(replica)
     await world.api.publish(behind)
