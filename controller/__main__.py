@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
 from typing import Final
@@ -38,7 +39,9 @@ async def run(settings: Settings) -> None:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
         cluster = Cluster(api, settings)
         lease = LeaseStore(api, settings.namespace, names.lease(settings.release))
-        leadership = Leadership(lease, settings.identity, settings.timings, wake.set)
+        # The process, not the pod: a container restarted in place is another candidate, and waits like one.
+        holder = f"{settings.identity}_{secrets.token_hex(4)}"
+        leadership = Leadership(lease, holder, settings.timings, wake.set)
         prober = Prober(database, settings.policy.probe_interval_s, wake.set)
 
         def published(document: Document) -> None:

@@ -26,7 +26,7 @@ from controller.core.actions import (
     Target,
 )
 from controller.core.model import Found, Pod, Role
-from controller.observe import Prober
+from controller.observe import DROP_STALL_S, REGISTER_STALL_S, Prober
 from controller.ports import Cluster, Conflict, Database, Denied, LostAnswer, PortError, Rejected, Silent, StateStore
 from sidecar.contract.state import Document
 
@@ -185,9 +185,9 @@ class Actor:
             return Outcome.FAILED
         if await self._role(replica) is not Role.REPLICA:
             return Outcome.FAILED
-        async with self._prober.commanding(action.on.ordinal):
-            if action.drop is not None:
-                await self._drop(action.on, action.drop)
+        if action.drop is not None:
+            await self._drop(action.on, action.drop)
+        async with self._prober.commanding(action.on.ordinal, REGISTER_STALL_S):
             query = f'REGISTER REPLICA {action.name} {action.mode.value.upper()} TO "{action.address}";'
             deadline = anyio.current_time() + _LOCK_TRIES_S
             while True:
@@ -211,7 +211,7 @@ class Actor:
         deadline = anyio.current_time() + _LOCK_TRIES_S
         while True:
             try:
-                async with self._prober.commanding(on.ordinal):
+                async with self._prober.commanding(on.ordinal, DROP_STALL_S):
                     await self._run(on.pod, f"DROP REPLICA {name};")
                 return Outcome.DONE
             except Rejected as error:
