@@ -15,7 +15,7 @@ import json
 from typing import Any, Final
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from sandbox.memgraph.core.instance import Instance
@@ -44,7 +44,6 @@ class Admin:
 
     async def serve(self, stream: SocketStream) -> None:
         """One client, until it closes."""
-        assert stream.extra(SocketAttribute.family) is not None
         lines = BufferedByteReceiveStream(stream)
         async with stream:
             try:
