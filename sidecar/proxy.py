@@ -57,6 +57,7 @@ class Proxy:
         self._connections: set[Connection] = set()
         self._cuts: list[Cut] = []
         self._suspects: dict[str, float] = {}
+        self._unreachable: set[str] = set()
         self._suspicion = asyncio.Event()
         self._emptied = asyncio.Event()
         self._servers: list[asyncio.Server] = []
@@ -125,6 +126,7 @@ class Proxy:
             self._finish_cuts()
         if old_tag != tag(new.document):
             self._suspects.clear()
+            self._unreachable.clear()
         self._wake()
 
     def _cut(self, cut: Cut, connections: list[Connection], kind: CutKind) -> None:
@@ -217,14 +219,17 @@ class Proxy:
                         ssl=self._tls_context(target.tls_ca),
                         server_hostname=target.tls_server_name if target.tls_ca else None,
                     )
-            except (OSError, ssl.SSLError) as error:  # TimeoutError is an OSError
+            except (OSError, ValueError, TypeError) as error:  # address and CA are somebody else's text
                 self._dial_failed(connection, target, error)
 
     def _dial_failed(self, connection: Connection, target: Upstream, error: Exception) -> None:
         if connection.stage is not Stage.DIALLING or connection.target is not target:
             return
         self._metrics.dial_failures.add()
-        emit(logger, "DialFailed", logging.WARNING, address=target.address, message=str(error) or type(error).__name__)
+        if target.address not in self._unreachable:  # said once, not for each of a pool's connections
+            self._unreachable.add(target.address)
+            why = str(error) or type(error).__name__
+            emit(logger, "DialFailed", logging.WARNING, address=target.address, message=why)
         connection.dial_failed(time.monotonic())
         if connection.dials_failed == 1:
             self.suspect(target.address)
@@ -252,6 +257,8 @@ class Proxy:
             self._stop_dial(connection)
             self._route(connection)
             return
+        if connection.target is not None:
+            self._unreachable.discard(connection.target.address)
         connection.attach(upstream)
 
     def upstream_lost(self, connection: Connection) -> None:

@@ -332,9 +332,9 @@ class World:
         self.api = api
         self._stack = stack
 
-    async def peer(self, name: str) -> Peer:
+    async def peer(self, name: str, tls: ssl.SSLContext | None = None) -> Peer:
         peer = Peer(name)
-        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
         peer.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._stack.push_async_callback(_stop, server, peer.close_all)
         return peer

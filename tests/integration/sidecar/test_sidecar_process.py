@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+import trustme
 
 from sidecar.bolt import messages as m
 from sidecar.bolt.handshake import MAGIC
@@ -243,6 +245,59 @@ async def test_a_main_that_closes_an_open_transaction_costs_a_retry_only(world: 
         main.close_all()
         assert RETRY in await reader.read(-1)
     await world.api.asked_for(f"/configmaps/{'memgraph-ha-state'}", times=2)
+
+
+async def test_an_upstream_with_tls_is_checked_against_the_documents_ca(world: World) -> None:
+    ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("memgraph.example").configure_cert(context)
+    main = await world.peer("main", context)
+    named = document(main.address, tls_ca=ca.cert_pem.bytes().decode(), tls_server_name="memgraph.example")
+    await world.api.publish(replace(named, tls_server_name="other.example"))
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        failed = await sidecar.event("DialFailed")
+        assert "other.example" in failed["message"]
+        await world.api.publish(replace(named, epoch=2))
+        assert await reader.readexactly(4) == b"\0\0\x02\x05"
+        await world.api.publish(replace(named, epoch=3, tls_ca="no certificate \u00e9"))
+        assert await reader.read(-1) == b""
+    async with _client(sidecar.port) as (_, writer):
+        writer.write(HANDSHAKE)
+        await sidecar.event("DialFailed")
+        assert (await sidecar.get("/livez"))[0] == 200
+
+
+async def test_a_silent_api_server_delays_a_redial_by_three_seconds_at_most(world: World) -> None:
+    """P-C4: the upstream closed, nobody can say whether it is still the main; then the last known one is dialled."""
+    main = await world.peer("main")
+    await world.api.publish(document(main.address))
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        await reader.readexactly(4)
+        world.api.mute = True
+        main.close_all()
+        assert await reader.read(-1) == b""
+    began = anyio.current_time()
+    async with _client(sidecar.port) as (reader, writer):
+        writer.write(HANDSHAKE)
+        assert await reader.readexactly(4) == b"\0\0\x02\x05"
+    assert 2 < anyio.current_time() - began < 5
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
+async def test_an_idle_sidecar_stays_small(world: World) -> None:
+    """One runs in every client pod; its chart asks for 32 MiB."""
+    await world.api.publish(document("127.0.0.1:1"))
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    await world.api.watched()
+    status = await anyio.Path(f"/proc/{sidecar.process.pid}/status").read_text()
+    kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    assert kib <= 32 * 1024
 
 
 async def test_sigterm_lets_connections_end_and_then_exits_0(world: World) -> None:
