@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import anyio
 import neo4j
-from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError
+from neo4j.exceptions import DriverError, Neo4jError
 
 from controller.ports import Denied, Refused, Rejected, Silent
 
@@ -36,11 +36,10 @@ class Bolt:
                     return await result.data()
         except TimeoutError as error:
             raise Silent(f"{address} did not answer within {timeout:g} s") from error
-        except AuthError as error:
-            raise Denied(f"{address} refused the credentials") from error
-        except ClientError as error:
-            raise Rejected(error.message or str(error)) from error
         except Neo4jError as error:
+            # The driver knows only Neo4j's own code for this, not Memgraph's (M-2.1).
+            if (error.code or "").endswith("Security.Unauthenticated"):
+                raise Denied(f"{address} refused the credentials") from error
             raise Rejected(error.message or str(error)) from error
         except (DriverError, OSError) as error:
             await self._classify(address, error)
