@@ -17,7 +17,7 @@ import anyio
 
 from sandbox.demo.live import live_world
 from sandbox.demo.scenario import Options, run
-from sandbox.demo.stage import PLANTED_BUGS
+from sandbox.demo.stage import PLANTED_BUGS, StageError, only
 from sandbox.demo.timeline import Timeline, wants_color
 from sandbox.demo.verdict import Verdict, to_json
 
@@ -46,18 +46,21 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 async def perform(options: Options, timeline: Timeline) -> Verdict | None:
-    """Run the play; None when Ctrl-C or SIGTERM ended it."""
+    """Run the play; None when Ctrl-C or SIGTERM ended it. Raises StageError."""
     verdict: Verdict | None = None
+    stopped = anyio.CancelScope()
+
+    async def stop_on_signal() -> None:
+        # Listening goes on while everything is being ended: a second Ctrl-C must not leave processes behind.
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                timeline.say("Stopping: ending every process of this demo.")
+                stopped.cancel()
+
     async with anyio.create_task_group() as group:
-
-        async def stop_on_signal() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for _ in signals:
-                    timeline.say("Stopping: ending every process of this demo.")
-                    group.cancel_scope.cancel()
-
         group.start_soon(stop_on_signal)
-        verdict = await run(options, live_world, timeline)
+        with stopped:
+            verdict = await run(options, live_world, timeline)
         group.cancel_scope.cancel()
     return verdict
 
@@ -68,7 +71,15 @@ def main(argv: Sequence[str]) -> int:
     folder = found.dir or Path(tempfile.mkdtemp(prefix="memgraph-ha-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     timeline = Timeline(sys.stdout, time.time(), color=wants_color(sys.stdout, os.environ))
-    verdict = anyio.run(perform, Options(folder.resolve(), short=found.short, broken=found.broken), timeline)
+    options = Options(folder.resolve(), short=found.short, broken=found.broken)
+    try:
+        verdict = anyio.run(perform, options, timeline)
+    except BaseExceptionGroup as group:
+        error = only(group, (StageError,))
+        if error is None:
+            raise
+        print(f"sandbox.demo: {error}", file=sys.stderr)
+        return 1
     if verdict is None:
         return _STOPPED
     if found.json is not None:

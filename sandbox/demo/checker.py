@@ -55,6 +55,8 @@ class Report:
     retries: int
     stalls_s: Mapping[str, float] = field(default_factory=dict)
     """By event: the longest time in which some app got no acknowledgement."""
+    slowest_s: Mapping[str, float] = field(default_factory=dict)
+    """By event: the longest that one acknowledged write took, the driver's own retries and pauses included."""
 
 
 def check(
@@ -94,6 +96,7 @@ def check(
         forbidden=sum(record.forbidden for history in histories.values() for record in history),
         retries=sum(record.retries for history in histories.values() for record in history),
         stalls_s={window.name: longest_stall(histories.values(), window) for window in windows},
+        slowest_s={window.name: slowest_write(histories.values(), window) for window in windows},
     )
 
 
@@ -103,6 +106,19 @@ def longest_stall(histories: Iterable[Sequence[Record]], window: Window) -> floa
     The window's own edges close the gap of an app that has no acknowledgement before or after it. No app: 0.
     """
     return max((_app_stall(history, window) for history in histories), default=0.0)
+
+
+def slowest_write(histories: Iterable[Sequence[Record]], window: Window) -> float:
+    """The longest acknowledged write that was under way in the window. None: 0."""
+    return max(
+        (
+            record.duration_s
+            for history in histories
+            for record in history
+            if record.kind is Kind.OK and record.ts > window.start and record.ts - record.duration_s < window.end
+        ),
+        default=0.0,
+    )
 
 
 def _app_stall(history: Sequence[Record], window: Window) -> float:

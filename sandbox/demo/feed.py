@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import anyio
 
-from sandbox.demo.coordination import Line, parse
+from sandbox.demo.coordination import Line, Routed, parse
 from sandbox.demo.history import Record, decode
 from sandbox.demo.narrate import Happening, Narrator
 from sandbox.demo.tail import Tails
@@ -76,7 +76,7 @@ class Feed:
             if line is not None:
                 self.lines.append(line)
                 found.append(line)
-        told = [self._narrator.log_line(line) for line in sorted(found, key=lambda line: line.ts)]
+        told = [self._narrator.log_line(line) for line in sorted(found, key=_order)]
         return [happening for happening in told if happening is not None]
 
     def _new_records(self) -> list[Happening]:
@@ -92,3 +92,8 @@ class Feed:
             if happening is not None:
                 told.append(happening)
         return told
+
+
+def _order(line: Line) -> tuple[float, bool]:
+    """By time; of lines in the same millisecond, the controller's before those of the sidecars that follow it."""
+    return line.ts, isinstance(line, Routed)

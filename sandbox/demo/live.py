@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
+
 from sandbox import manifests
-from sandbox.demo.scenario import FIXED, Options
-from sandbox.demo.stage import StageError
+from sandbox.control import CannotDo, Control
+from sandbox.demo.problem import FIXED
+from sandbox.demo.scenario import Options
+from sandbox.demo.stage import StageError, only
 from sandbox.http import Unreachable
 from sandbox.kube import Refused
-from sandbox.memgraph import admin
 from sandbox.world import World, WorldError
+from sandbox.worldfile import NoWorld, Occupied
 from sidecar.contract import names
 from sidecar.contract.state import Document
 
 Object = dict[str, Any]
 _STOP_GRACE_S: Final = 5
 """The app itself takes 4 s at most."""
+_ANSWERS: Final = (CannotDo, NoWorld, Occupied, Refused, Unreachable, WorldError)
 
 
 @asynccontextmanager
@@ -32,14 +36,18 @@ async def live_world(options: Options, apps: Sequence[str], progress: Callable[[
     command: Sequence[str] = manifests.CONTROLLER_COMMAND
     if options.broken:
         command = ("python", "-m", "sandbox.demo.broken", options.broken)
-    async with World(
-        options.folder,
-        apps=len(apps),
-        app_manifest=lambda number: app_pod(apps[number], f"bolt://localhost:{names.READ_WRITE_PORT}", history),
-        controller_command=command,
-        progress=progress,
-    ) as world:
-        yield Live(world, history)
+    with _translated("the sandbox can't go on"):
+        async with (
+            World(
+                options.folder,
+                apps=len(apps),
+                app_manifest=lambda number: app_pod(apps[number], f"bolt://localhost:{names.READ_WRITE_PORT}", history),
+                controller_command=command,
+                progress=progress,
+            ) as world,
+            Control(options.folder) as control,
+        ):
+            yield Live(world, control, history)
 
 
 def app_pod(name: str, uri: str, history: Path, *, fixed: bool = False) -> Object:
@@ -61,40 +69,39 @@ def app_pod(name: str, uri: str, history: Path, *, fixed: bool = False) -> Objec
 
 
 class Live:
-    """scenario.World over a running sandbox."""
+    """stage.World over a running sandbox: its own World for the apps, and world.json for everything that breaks."""
 
-    def __init__(self, world: World, history: Path) -> None:
+    def __init__(self, world: World, control: Control, history: Path) -> None:
         self._world = world
+        self._control = control
         self._history = history
 
     async def document(self) -> Document | None:
         return self._world.document
 
     async def kill(self, pod: str) -> None:
-        self._signal(pod, signal.SIGKILL)
+        with _translated(f"{pod} can't be killed"):
+            await self._control.send_signal(pod, signal.SIGKILL)
 
     async def hang(self, pod: str) -> None:
-        self._signal(pod, signal.SIGSTOP)
+        with _translated(f"{pod} can't be stopped"):
+            await self._control.send_signal(pod, signal.SIGSTOP)
 
     async def resume(self, pod: str) -> None:
-        self._signal(pod, signal.SIGCONT)
+        with _translated(f"{pod} can't be resumed"):
+            await self._control.send_signal(pod, signal.SIGCONT)
 
     async def blackhole(self, sender: str, receiver: str) -> None:
-        peer = self._memgraph(receiver)["replication"]
-        await self._knob(sender, {"knob": "link", "peer": peer, "state": "blackhole"})
+        with _translated(f"the link to {receiver} can't be cut"):
+            await self._control.partition(receiver, "blackhole", sender)
 
     async def heal(self) -> None:
-        for pod in self.memgraphs():
-            with suppress(StageError):  # a process that is gone took its faults with it
-                await self._knob(pod, {"knob": "link", "peer": "*", "state": "ok"})
+        with _translated("the links can't be healed"):
+            await self._control.heal()  # an instance that is down took its faults with it
 
     async def switchover(self) -> None:
-        name = names.requests_config_map(manifests.RELEASE)
-        try:
-            await self._world.kubernetes.ensure("configmaps", manifests.RELEASE, {"metadata": {"name": name}})
-            await self._world.kubernetes.patch("configmaps", manifests.RELEASE, name, {"data": {"switchover": "any"}})
-        except (Refused, Unreachable) as error:
-            raise StageError(f"the switchover could not be asked for: {error}") from error
+        with _translated("the switchover can't be asked for"):
+            await self._control.request_switchover()
 
     def leader(self) -> str:
         found = [controller["pod"] for controller in self._world.state["controllers"] if controller["leader"]]
@@ -104,44 +111,33 @@ class Live:
         entries = sorted(self._world.state["memgraphs"], key=lambda entry: entry["ordinal"])
         return [entry["pod"] for entry in entries]
 
-    async def start_fixed_app(self, main: str) -> None:
-        uri = f"bolt://{self._memgraph(main)['bolt']}"
-        try:
-            await self._world.create_app(app_pod(FIXED, uri, self._history, fixed=True))
-        except (Refused, Unreachable) as error:
-            raise StageError(f"the app without a sidecar could not be created: {error}") from error
-
-    async def stop_apps(self, *apps: str) -> None:
-        try:
-            for app in apps:
-                await self._world.delete_app(app, grace_s=_STOP_GRACE_S)
-        except (Refused, Unreachable, WorldError) as error:
-            raise StageError(f"the apps could not be stopped: {error}") from error
-
     def bolt(self) -> dict[str, str]:
         return {entry["pod"]: entry["bolt"] for entry in self._world.state["memgraphs"]}
 
-    def _memgraph(self, pod: str) -> Object:
-        for entry in self._world.state["memgraphs"]:
-            if entry["pod"] == pod:
-                return dict(entry)
-        raise StageError(f"there is no Memgraph pod {pod}")
+    async def start_fixed_app(self, main: str) -> None:
+        manifest = app_pod(FIXED, f"bolt://{self.bolt()[main]}", self._history, fixed=True)
+        with _translated("the app without a sidecar can't be created"):
+            await self._world.create_app(manifest)
 
-    def _signal(self, pod: str, number: signal.Signals) -> None:
-        entries = [*self._world.state["memgraphs"], *self._world.state["controllers"]]
-        pid = next((entry["pid"] for entry in entries if entry["pod"] == pod), None)
-        if pid is None:
-            raise StageError(f"{pod} has no process now")
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError as error:
-            raise StageError(f"the process of {pod} ended by itself") from error
+    async def stop_apps(self, *apps: str) -> None:
+        with _translated("the apps can't be stopped"):
+            async with anyio.create_task_group() as group:
+                for app in apps:
+                    group.start_soon(self._stop, app)
 
-    async def _knob(self, pod: str, command: Object) -> None:
-        host, _, port = self._memgraph(pod)["admin"].rpartition(":")
-        try:
-            answer = await admin.send(host, int(port), command)
-        except (OSError, TimeoutError) as error:
-            raise StageError(f"{pod} does not answer on its fault port: {error}") from error
-        if not answer["ok"]:
-            raise StageError(f"{pod} refused a fault: {answer['error']}")
+    async def _stop(self, app: str) -> None:
+        await self._world.delete_app(app, grace_s=_STOP_GRACE_S)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Whatever the sandbox answers instead of doing it, as StageError."""
+    try:
+        yield
+    except _ANSWERS as error:
+        raise StageError(f"{what}: {error}") from error
+    except BaseExceptionGroup as group:
+        answer = only(group, _ANSWERS)
+        if answer is None:
+            raise
+        raise StageError(f"{what}: {answer}") from group

@@ -16,8 +16,8 @@ from sidecar.contract.state import Phase
 
 STALL_S: Final = 0.5
 """A pause between two acknowledgements that is worth a line: 25 times an app's usual pace."""
-_QUIET: Final = frozenset({"ReadAddressesChanged"})
-"""Reasons that touch no writer and would only fill the screen."""
+_QUIET: Final = frozenset({"ReadAddressesChanged", "TermBegun"})
+"""Reasons that touch no writer, or that another line says already."""
 
 
 class Tone(Enum):
@@ -78,7 +78,7 @@ class Narrator:
         if record.kind is Kind.INFO:
             what = f"outcome of {record.id} unknown: {record.error}"
             return Happening(record.ts, record.app, what)
-        return Happening(record.ts, record.app, f"{record.error}: {record.message}", tone=Tone.BAD)
+        return Happening(record.ts, record.app, f"{record.error}: {error_text(record.message)}", tone=Tone.BAD)
 
     def world(self, world: Mapping[str, Any], ts: float) -> list[Happening]:
         """A new world.json: which containers run as another process than before."""
@@ -108,6 +108,13 @@ class Narrator:
     def _routed(self, line: Routed) -> Happening | None:
         if line.phase != Phase.CUT and not line.connections_cut:
             return None  # the app's own "writes again" says it better
+        if line.old_epoch is None:
+            return None  # it has only just started
         noun = "connection" if line.connections_cut == 1 else "connections"
-        what = f"sidecar cut {line.connections_cut} {noun}"
+        what = f"sidecar cut {line.connections_cut} {noun}" if line.connections_cut else "sidecar had nothing to cut"
         return Happening(line.ts, line.sidecar, what, line.new_epoch)
+
+
+def error_text(text: str) -> str:
+    """The driver's `{neo4j_code: ...} {message: ...}` without its wrapping."""
+    return text.partition("{message: ")[2].partition("}")[0] or text

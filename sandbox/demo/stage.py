@@ -14,6 +14,15 @@ class StageError(Exception):
     """The world could not do what an event asked of it; the message says what."""
 
 
+def only(group: BaseExceptionGroup[BaseException], kinds: tuple[type[Exception], ...]) -> Exception | None:
+    """The first exception of a group that holds nothing but these kinds. Task groups wrap what their body raised."""
+    found, rest = group.split(kinds)
+    error: BaseException | None = found if rest is None else None
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, Exception) else None
+
+
 class Stage(Protocol):
     """The world's handles. Pods are named; each call raises StageError when the world can't do it."""
 
@@ -43,3 +52,16 @@ class Stage(Protocol):
 
     def memgraphs(self) -> list[str]:
         """The pods of all instances, by ordinal."""
+
+
+class World(Stage, Protocol):
+    """The stage, and the apps on it."""
+
+    async def start_fixed_app(self, main: str) -> None:
+        """Start the app without a sidecar, with the address of this pod."""
+
+    async def stop_apps(self, *apps: str) -> None:
+        """Stop these apps and wait until their processes are gone."""
+
+    def bolt(self) -> dict[str, str]:
+        """The instances' Bolt addresses by pod."""

@@ -7,9 +7,9 @@ from typing import Final, TextIO
 
 from sandbox.demo.narrate import Happening, Tone
 
-_WHAT_MAX: Final = 150
+_WHAT_MAX: Final = 140
 """Characters of one happening: a driver's error with its advice can fill half a screen."""
-_WHO_WIDTH: Final = 24
+_WHO_WIDTH: Final = 28  # a controller's pod name
 _COLORS: Final = {Tone.ACT: "33;1", Tone.GOOD: "32", Tone.BAD: "31", Tone.TITLE: "1"}
 
 

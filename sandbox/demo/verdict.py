@@ -72,6 +72,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
             {
                 "name": event.name,
                 "stall_ms": round(report.stalls_s.get(event.name, 0.0) * 1000, 1),
+                "slowest_write_ms": round(report.slowest_s.get(event.name, 0.0) * 1000, 1),
                 "cut_ms_max": round(event.told.cut_ms_max, 1),
                 "epoch": event.told.epoch,
                 "connections_cut": event.told.connections_cut,
@@ -109,7 +110,7 @@ def summary(verdict: Verdict) -> str:
         ],
     )
     events = table(
-        ("event", "epoch", "longest stall", "cut, slowest sidecar", "main", "result"),
+        ("event", "epoch", "longest stall", "slowest write", "cut, slowest sidecar", "main", "result"),
         [_row(event, report) for event in verdict.events],
     )
     return f"{counts}\n\n{events}"
@@ -122,6 +123,7 @@ def _row(event: EventResult, report: Report) -> tuple[str, ...]:
         event.name,
         str(told.epoch),
         f"{report.stalls_s.get(event.name, 0.0):.2f} s",
+        f"{report.slowest_s.get(event.name, 0.0):.2f} s",
         f"{told.cut_ms_max:.0f} ms" if told.cut_ms else "-",
         f"{told.main_before} -> {told.main_after}" if changed else f"{told.main_after} (the same)",
         "FAILED" if event.problem else "ok",

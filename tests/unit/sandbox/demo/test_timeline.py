@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from sandbox.demo.timeline import Timeline, paint, render, table, wants_color
 from sandbox.demo.verdict import EventResult, Verdict, summary, to_json
 
 ORIGIN = 1000.0
+REFUSAL = "{neo4j_code: Memgraph.ClientError.M.M} {message: Write queries\nare forbidden} {gql_status: 50N42}"
 
 
 class Terminal(io.StringIO):
@@ -42,29 +44,30 @@ def told() -> list[Happening | None]:
         narrator.log_line(written(1010.61, 3, "cut", "main memgraph-ha-0 refuses connections")),
         narrator.log_line(written(1010.62, 3, "cut", "2 replicas can be read", "ReadAddressesChanged")),
         narrator.log_line(routed(1010.625, "cut", 4)),
+        narrator.log_line(replace(routed(1010.626, "cut", 0), sidecar="app-1")),
+        narrator.log_line(replace(routed(1010.627, "cut", 0), old_epoch=None)),
         narrator.log_line(routed(1010.9, "serving", 0)),
         narrator.record(Record(Kind.INFO, "app-0", "app-0-9", 1010.63, error="IncompleteCommit", message="lost")),
         narrator.record(Record(Kind.INFO, "app-0", "app-0-8", 1010.63, error="IncompleteCommit", message="lost")),
         narrator.record(Record(Kind.OK, "app-0", "app-0-10", 1012.02)),
-        narrator.record(
-            Record(Kind.FAIL, "app-0", "app-0-11", 1012.3, error="ClientError", message="Write queries\nare forbidden")
-        ),
+        narrator.record(Record(Kind.FAIL, "app-0", "app-0-11", 1012.3, error="ClientError", message=REFUSAL)),
         narrator.log_line(written(1013.0, 3, "serving", "replica 1 holds every write", "PartnerRecorded")),
         narrator.log_line(Led(1014.0, "controller-b", 2)),
     ]
 
 
 GOLDEN = """\
-    1.00 s            app-0                    its first write is acknowledged
-    2.00 s  epoch 2   controller-a             published: memgraph-ha-0 is main
-   10.00 s            you                      kill -9 memgraph-ha-0, the main
-   10.61 s  epoch 3   controller-a             cut (failover): main memgraph-ha-0 refuses connections
-   10.62 s  epoch 3   app-0                    sidecar cut 4 connections
-   10.63 s            app-0                    outcome of app-0-9 unknown: IncompleteCommit
-   12.02 s            app-0                    writes again, after 11.00 s
-   12.30 s            app-0                    ClientError: Write queries are forbidden
-   13.00 s            controller-a             replica 1 holds every write
-   14.00 s            controller-b             is the leader now (term 2)
+    1.00 s            app-0                        its first write is acknowledged
+    2.00 s  epoch 2   controller-a                 published: memgraph-ha-0 is main
+   10.00 s            you                          kill -9 memgraph-ha-0, the main
+   10.61 s  epoch 3   controller-a                 cut (failover): main memgraph-ha-0 refuses connections
+   10.62 s  epoch 3   app-0                        sidecar cut 4 connections
+   10.63 s  epoch 3   app-1                        sidecar had nothing to cut
+   10.63 s            app-0                        outcome of app-0-9 unknown: IncompleteCommit
+   12.02 s            app-0                        writes again, after 11.00 s
+   12.30 s            app-0                        ClientError: Write queries are forbidden
+   13.00 s            controller-a                 replica 1 holds every write
+   14.00 s            controller-b                 is the leader now (term 2)
 """
 
 
@@ -134,6 +137,7 @@ def report(**changes: object) -> Report:
         "forbidden": 0,
         "retries": 12,
         "stalls_s": {"kill-main": 1.3219, "kill-leader": 0.05},
+        "slowest_s": {"kill-main": 2.051, "kill-leader": 0.06},
     }
     return Report(**(values | changes))  # type: ignore[arg-type]  # values of the right types, chosen by name
 
@@ -150,9 +154,9 @@ unknown          1  the connection was lost while COMMIT was under way: there or
 retried         12  times, by the driver itself, unseen by the app
 forbidden        0  answers "Write queries are forbidden" that reached an app
 
-event        epoch  longest stall  cut, slowest sidecar  main                            result
-kill-main        4         1.32 s                 12 ms  memgraph-ha-0 -> memgraph-ha-1  ok
-kill-leader      4         0.05 s                     -  memgraph-ha-1 (the same)        ok"""
+event        epoch  longest stall  slowest write  cut, slowest sidecar  main                            result
+kill-main        4         1.32 s         2.05 s                 12 ms  memgraph-ha-0 -> memgraph-ha-1  ok
+kill-leader      4         0.05 s         0.06 s                     -  memgraph-ha-1 (the same)        ok"""
 
 
 def test_the_final_table_names_every_figure() -> None:
