@@ -28,12 +28,14 @@ class Addresses:
     def __init__(self, block: int | None) -> None:
         self._block = block
         self._used: set[int] = set()
+        """Numbers of addresses, or ports: given out, whether somebody listens there already or not."""
         self._last = 0
 
     def take(self, ports: Iterable[int]) -> Place:
         """A place for a pod that listens on `ports`. Raises NoAddress."""
         if self._block is None:
-            return Place(ONLY_ADDRESS, dict(zip(ports, _free_ports(len(tuple(ports))), strict=True)))
+            moved = {port: self._free_port() for port in ports}
+            return Place(ONLY_ADDRESS, moved)
         if len(self._used) >= _PODS_MAX:
             raise NoAddress(f"{_PODS_MAX} pods are the most a sandbox can address")
         number = self._last
@@ -47,9 +49,20 @@ class Addresses:
 
     def give_back(self, place: Place) -> None:
         """The pod is gone."""
-        if self._block is not None:
+        if self._block is None:
+            self._used -= set(place.ports.values())
+        else:
             third, fourth = place.address.split(".")[2:]
             self._used.discard(int(third) * 250 + int(fourth) - 2)
+
+    def _free_port(self) -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind((ONLY_ADDRESS, 0))
+                port: int = probe.getsockname()[1]
+            if port not in self._used:
+                self._used.add(port)
+                return port
 
 
 def has_loopback_block() -> bool:
@@ -80,15 +93,3 @@ def free_block(seed: str) -> int:
                 raise
             return block
     raise NoAddress("every loopback block is used by another sandbox")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; held all at once so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind((ONLY_ADDRESS, 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()

@@ -127,7 +127,7 @@ class _Bookmarks:
     def _after(self, now: float) -> float:
         if self._interval_s is None:
             return float("inf")
-        if now >= self._last_at or self._sent_last:
+        if self._sent_last:
             return now + self._interval_s
         return min(now + self._interval_s, self._last_at)
 

@@ -16,9 +16,9 @@ _START_S = 20.0
 
 
 @contextmanager
-def api_server(folder: Path) -> Iterator[Path]:
+def api_server(folder: Path, *options: str) -> Iterator[Path]:
     """Start it, wait until it can be connected to, stop it at the end."""
-    command = [sys.executable, "-m", "sandbox.kubernetes", "--dir", str(folder)]
+    command = [sys.executable, "-m", "sandbox.kubernetes", "--dir", str(folder), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
             kubeconfig = folder / "kubeconfig"
