@@ -18,11 +18,13 @@ import anyio
 import pytest
 import trustme
 
+from sidecar import kube
 from sidecar.bolt import messages as m
 from sidecar.bolt.handshake import MAGIC
 from sidecar.contract import state
 from sidecar.contract.state import CutKind
-from tests.integration.sidecar.conftest import Sidecar, World, cut_of, document, message
+from sidecar.core.follow import Follow, Problem, Reason
+from tests.integration.sidecar.conftest import NAME, NAMESPACE, Sidecar, World, cut_of, document, message
 
 pytestmark = pytest.mark.anyio
 HANDSHAKE = MAGIC + bytes.fromhex("000001ff 00080805 00020404 00000003")
@@ -192,7 +194,8 @@ async def test_answers_of_a_failed_over_main_never_arrive(world: World) -> None:
         writer.write(message(m.RUN, "CREATE (n)", {}, {}) + message(m.PULL, {"n": -1}))
         await old.seen(m.PULL)
         await world.api.publish(cut_of(first, CutKind.FAILOVER))
-        await _at_epoch(sidecar, 2)
+        while (await sidecar.state())["epoch"] != 2:  # not the log line, which comes when the last connection ended
+            await anyio.lowlevel.checkpoint()
         release.set()
         assert b"late" not in await reader.read(-1)
 
@@ -229,6 +232,88 @@ async def test_an_open_transaction_with_a_query_under_way_gets_a_retriable_failu
         await old.seen(m.PULL)
         await world.api.publish(cut_of(first, CutKind.FAILOVER))
         assert (await reader.read(-1)).count(RETRY) == 1
+
+
+async def test_the_last_answer_is_followed_by_a_fin_and_never_a_rst(world: World) -> None:
+    """A RST would eat the answer in the client's stack; whoever is still sending would cause one if we closed."""
+    old = await world.peer("old")
+    old.answer(m.PULL, None)
+    first = document(old.address)
+    await world.api.publish(first)
+    sidecar = await world.sidecar()
+    await _at_epoch(sidecar, 1)
+    with socket.create_connection(("127.0.0.1", sidecar.port)) as client:
+        client.sendall(HANDSHAKE + message(m.BEGIN, {}) + message(m.PULL, {"n": -1}))
+        await old.seen(m.PULL)
+        await world.api.publish(cut_of(first, CutKind.FAILOVER))
+        await _at_epoch(sidecar, 2)
+        client.sendall(message(m.RUN, "RETURN 1", {}, {}))
+        client.sendall(message(m.RUN, "RETURN 1", {}, {}))  # after a RST this one would be a broken pipe
+        client.settimeout(5)
+        answer = b""
+        while part := client.recv(65536):
+            answer += part
+    assert RETRY in answer
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a full backlog swallows connects only on Linux")
+async def test_a_dial_under_way_to_a_main_that_vanished_ends_with_the_change(world: World) -> None:
+    new = await world.peer("new")
+    with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for filler in (one, two):
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        gone = document(f"127.0.0.1:{full.getsockname()[1]}")
+        await world.api.publish(gone)
+        sidecar = await world.sidecar()
+        await _at_epoch(sidecar, 1)
+        async with _client(sidecar.port) as (reader, writer):
+            writer.write(HANDSHAKE)
+            while (await sidecar.state())["held"] == 0:
+                await anyio.lowlevel.checkpoint()
+            await world.api.publish(cut_of(gone, CutKind.FAILOVER))
+            await world.api.publish(document(new.address, epoch=3))
+            with anyio.fail_after(2):  # a dial is given up after 3 s
+                assert await reader.readexactly(4) == b"\0\0\x02\x05"
+
+
+async def test_each_side_that_does_not_read_stops_the_other_from_sending(world: World) -> None:
+    much = 64 << 20
+
+    def push(one: socket.socket) -> int:
+        """Send until nothing moves for a second; how much went."""
+        one.settimeout(1)
+        sent = 0
+        try:
+            while sent < much:
+                sent += one.send(b"x" * (1 << 20))
+        except TimeoutError:
+            pass
+        return sent
+
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        await world.api.publish(document(f"127.0.0.1:{upstream.getsockname()[1]}"))
+        sidecar = await world.sidecar()
+        await _at_epoch(sidecar, 1)
+        with socket.create_connection(("127.0.0.1", sidecar.port)) as client:
+            main, _ = await anyio.to_thread.run_sync(upstream.accept)
+            with main:
+                for one in (client, main):
+                    assert 0 < await anyio.to_thread.run_sync(push, one) < much
+
+
+async def test_a_watch_that_falls_silent_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube, "WATCHDOG_S", 0.1)
+    await world.api.publish(document("127.0.0.1:1"))
+    where = kube.Where("127.0.0.1", world.api.port, NAMESPACE, NAME, str(world.api.token_dir))
+    learned: list[object] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(kube.follow, kube.Kube(where), Follow(NAMESPACE, NAME), learned.append)
+        await world.api.asked_for("watch=true", times=2)
+        tasks.cancel_scope.cancel()
+    assert [one.reason for one in learned if isinstance(one, Problem)] == [Reason.UNREACHABLE]
 
 
 async def test_a_main_that_closes_an_open_transaction_costs_a_retry_only(world: World) -> None:
