@@ -53,7 +53,7 @@ class World:
         app_manifest: Callable[[int], Object] = manifests.waiting_app,
         controller_command: Sequence[str] = manifests.CONTROLLER_COMMAND,
         progress: Callable[[str], None] = lambda _: None, restart_delay_s: float = RESTART_DELAY_S,
-        one_address: bool | None = None,
+        one_address: bool | None = None, start_s: float = START_S,
     ) -> None:  # fmt: skip
         self.folder = folder.resolve()
         self.state: Object = {}
@@ -65,6 +65,7 @@ class World:
         self._progress = progress
         self._restart_delay_s = restart_delay_s
         self._one_address = not has_loopback_block() if one_address is None else one_address
+        self._start_s = start_s
         self._leadership = Leadership()
         self._changed = anyio.Event()
         self._turn = anyio.Event()
@@ -181,22 +182,24 @@ class World:
         kubeconfig = str(self.folder / "kubeconfig")
         for plural, obj in manifests.release(kubeconfig, self._controller_command, self._memgraphs):
             await kube.create(plural, manifests.RELEASE, obj)
-        with anyio.move_on_after(START_S) as limit:
+        with anyio.move_on_after(self._start_s) as limit:
             await self._until_webhook_works()
             if self._apps:
                 self._progress(f"starting {len(self._apps)} app pod(s): the webhook puts a sidecar into each")
             for manifest in self._apps:
                 await self.create_app(manifest)
-            await self.wait_until(_published, deadline_s=START_S, what="a published main with a partner")
+            await self.wait_until(_published, deadline_s=self._start_s, what="a published main with a partner")
             self._progress(f"{self.document.main_pod if self.document else ''} is the main, and protected")
             for manifest in self._apps:
                 name = manifest["metadata"]["name"]
                 await self.wait_until(
                     lambda world, name=name: world.ready(manifests.APPS_NAMESPACE, name),  # type: ignore[misc]
-                    deadline_s=START_S, what=f"pod {name} with its sidecar",
+                    deadline_s=self._start_s, what=f"pod {name} with its sidecar",
                 )  # fmt: skip
         if limit.cancelled_caught:
-            raise WorldError(f"the sandbox did not start within {START_S:g} s. The logs are in {self.folder / 'pods'}")
+            raise WorldError(
+                f"the sandbox did not start within {self._start_s:g} s. The logs are in {self.folder / 'pods'}"
+            )
 
     async def _until_webhook_works(self) -> None:
         """Ready, and its authority is where the API server looks for it."""
@@ -205,7 +208,7 @@ class World:
                 key[0] == manifests.RELEASE and _component(pod) == "webhook" and world.ready(*key)
                 for key, pod in world._mirrors["pods"].objects.items()
             ),
-            deadline_s=START_S, what="a ready webhook",
+            deadline_s=self._start_s, what="a ready webhook",
         )  # fmt: skip
         while True:
             found = await self.kubernetes.get("mutatingwebhookconfigurations", None, manifests.RELEASE)
