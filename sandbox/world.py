@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -101,6 +102,10 @@ class World:
         apps = self.state.get("apps", ())
         return next((app for app in apps if (app["namespace"], app["pod"]) == (namespace, name)), None)
 
+    def pods(self) -> dict[tuple[str, str], Object]:
+        """Every pod's object as the API shows it, by namespace and name."""
+        return self._mirrors["pods"].objects
+
     def ready(self, namespace: str, name: str) -> bool:
         """Whether the API shows this pod Ready."""
         pod = self._mirrors["pods"].objects.get((namespace, name), {})
@@ -113,7 +118,7 @@ class World:
             while not predicate(self):
                 await self._turn.wait()
             return
-        raise WorldError(f"{what}: not within {deadline_s:g} s. The logs are in {self.folder / 'pods'}")
+        raise WorldError(f"{what} (waited {deadline_s:.0f} s). The logs are in {self.folder / 'pods'}")
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
@@ -182,39 +187,32 @@ class World:
         kubeconfig = str(self.folder / "kubeconfig")
         for plural, obj in manifests.release(kubeconfig, self._controller_command, self._memgraphs):
             await kube.create(plural, manifests.RELEASE, obj)
-        with anyio.move_on_after(self._start_s) as limit:
-            await self._until_webhook_works()
-            if self._apps:
-                self._progress(f"starting {len(self._apps)} app pod(s): the webhook puts a sidecar into each")
-            for manifest in self._apps:
-                await self.create_app(manifest)
-            await self.wait_until(_published, deadline_s=self._start_s, what="a published main with a partner")
-            self._progress(f"{self.document.main_pod if self.document else ''} is the main, and protected")
-            for manifest in self._apps:
-                name = manifest["metadata"]["name"]
-                await self.wait_until(
-                    lambda world, name=name: world.ready(manifests.APPS_NAMESPACE, name),  # type: ignore[misc]
-                    deadline_s=self._start_s, what=f"pod {name} with its sidecar",
-                )  # fmt: skip
-        if limit.cancelled_caught:
-            raise WorldError(
-                f"the sandbox did not start within {self._start_s:g} s. The logs are in {self.folder / 'pods'}"
-            )
+        deadline = anyio.current_time() + self._start_s
+        await self._until_webhook_works(deadline)
+        if self._apps:
+            self._progress(f"starting {len(self._apps)} app pod(s): the webhook puts a sidecar into each")
+        for manifest in self._apps:
+            await self.create_app(manifest)
+        await self._start_by(deadline, _published, "a published main with a partner")
+        self._progress(f"{self.document.main_pod if self.document else ''} is the main, and protected")
+        for manifest in self._apps:
+            await self._start_by(deadline, partial(_app_is_ready, manifest), "every app with its sidecar")
 
-    async def _until_webhook_works(self) -> None:
-        """Ready, and its authority is where the API server looks for it."""
+    async def _start_by(self, deadline: float, predicate: Predicate, what: str) -> None:
         await self.wait_until(
-            lambda world: any(
-                key[0] == manifests.RELEASE and _component(pod) == "webhook" and world.ready(*key)
-                for key, pod in world._mirrors["pods"].objects.items()
-            ),
-            deadline_s=self._start_s, what="a ready webhook",
+            predicate, deadline_s=max(0.0, deadline - anyio.current_time()),
+            what=f"the sandbox did not start: {what} was missing after {self._start_s:g} s",
         )  # fmt: skip
-        while True:
+
+    async def _until_webhook_works(self, deadline: float) -> None:
+        """Ready, and its authority is where the API server looks for it."""
+        await self._start_by(deadline, _webhook_is_ready, "a ready webhook")
+        while anyio.current_time() < deadline:
             found = await self.kubernetes.get("mutatingwebhookconfigurations", None, manifests.RELEASE)
             if all(item["clientConfig"].get("caBundle") for item in found["webhooks"]):
                 return
             await anyio.sleep(0.1)
+        raise WorldError(f"the webhook did not put its caBundle in place. The logs are in {self.folder / 'pods'}")
 
     async def _keep_state(self) -> None:
         """Keep `state`, `document` and world.json true."""
@@ -253,6 +251,17 @@ class World:
 
 def _published(world: World) -> bool:
     return world.document is not None and world.document.phase is Phase.SERVING and world.document.sync is not None
+
+
+def _app_is_ready(manifest: Object, world: World) -> bool:
+    return world.ready(manifests.APPS_NAMESPACE, manifest["metadata"]["name"])
+
+
+def _webhook_is_ready(world: World) -> bool:
+    pods = world.pods()
+    return any(
+        key[0] == manifests.RELEASE and _component(pod) == "webhook" and world.ready(*key) for key, pod in pods.items()
+    )
 
 
 def _component(pod: Object) -> str:

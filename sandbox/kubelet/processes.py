@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+import anyio
+
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -60,7 +62,7 @@ class Groups:
     """Starts process groups. Use as an async context manager: at its end every group is killed."""
 
     def __init__(self) -> None:
-        self._alive: set[int] = set()
+        self._alive: dict[int, Process] = {}
         self._guardian: Process | None = None
 
     async def __aenter__(self) -> Groups:
@@ -72,12 +74,14 @@ class Groups:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for group in list(self._alive):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-        if self._guardian is not None and self._guardian.stdin is not None:
-            self._guardian.stdin.close()
-            await self._guardian.wait()
+        with anyio.CancelScope(shield=True):  # killed processes end at once; they must be waited for all the same
+            for group, process in list(self._alive.items()):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
+                await process.wait()
+            if self._guardian is not None and self._guardian.stdin is not None:
+                self._guardian.stdin.close()
+                await self._guardian.wait()
 
     async def start(self, argv: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Group:
         """Start a process with its output appended to `log`. Raises OSError if it can't be started."""
@@ -86,7 +90,7 @@ class Groups:
                 *argv, env=dict(environment), cwd=folder, stdin=DEVNULL, stdout=output, stderr=STDOUT,
                 start_new_session=True, preexec_fn=_die_with_parent if _LIBC else None,
             )  # fmt: skip
-        self._alive.add(process.pid)
+        self._alive[process.pid] = process
         self._tell(f"+{process.pid}\n")
         return Group(process, self)
 
@@ -94,7 +98,7 @@ class Groups:
         """The group's first process is gone, and its number may be another's soon. False: that was known already."""
         if group not in self._alive:
             return False
-        self._alive.remove(group)
+        del self._alive[group]
         self._tell(f"-{group}\n")
         return True
 
