@@ -161,8 +161,10 @@ class Mirror:
                 if not self._version:
                     self._relist(await self._kube.listing(self._plural, self._namespace))
                 await self._kube.watch(self._plural, self._namespace, self._version, self._take)
-            except Refused:
+            except Refused as refused:
                 self._version = ""
+                if refused.code != 410:
+                    await anyio.sleep(_RECONNECT_S)
             except Unreachable:
                 await anyio.sleep(_RECONNECT_S)
 

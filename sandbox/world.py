@@ -147,12 +147,16 @@ class World:
             except BaseExceptionGroup as group:
                 raise _only(group) from None
             finally:
-                (self.folder / "kubeconfig").unlink(missing_ok=True)
+                self._remove_credentials()
 
     def _clear(self) -> None:
         for name in ("pods", "volumes"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("kubeconfig", "kubernetes.log"):
+        (self.folder / "kubernetes.log").unlink(missing_ok=True)
+        self._remove_credentials()
+
+    def _remove_credentials(self) -> None:
+        for name in ("kubeconfig", "kubernetes.pem", "ca.crt"):
             (self.folder / name).unlink(missing_ok=True)
 
     async def _start_api_server(self, groups: Groups) -> Group:
