@@ -238,3 +238,17 @@ async def test_a_change_of_leader_that_fails_says_why(
     stage.reaction = lambda: reaction(stage)
     problem, _ = await played(stage, KILL_LEADER, patience_s=0.3)
     assert problem == f"not settled after 0.3 s: {missing}"
+
+
+async def test_a_replica_that_stays_away_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.demo.events._COMPLETE_S", 0.2)
+    stage = ScriptedStage(tmp_path)
+    stage.publish(replace(BEFORE, read_addresses=("127.0.0.2:7687",)), age_s=1.0)
+    at = scene(stage, 0.2)
+    async with anyio.create_task_group() as group:
+        group.start_soon(at.feed.watch)
+        await play(at, SWITCHOVER)
+        assert at.away == ["switchover"]
+        await play(at, HANG_MAIN)
+        group.cancel_scope.cancel()
+    assert at.away == ["switchover"]
