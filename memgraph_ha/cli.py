@@ -16,9 +16,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code (2: it was called wrongly)."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["sandbox"]:
-        from sandbox import cli  # only on demand: it loads far more than a help text needs
+        try:
+            from sandbox import cli  # only on demand: it loads far more than a help text needs
 
-        return int(cli.main(arguments[1:]))
+            return int(cli.main(arguments[1:]))
+        except KeyboardInterrupt:
+            return 130
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_HELP)
         return 0

@@ -14,11 +14,11 @@ from typing import Any
 import anyio
 import pytest
 import trustme
+from api_server import api_server
 from kubernetes.aio import client, config, watch
 
 from sandbox.http import Http
 from sandbox.kube import Kube, Refused
-from tests.support.api_server import api_server
 
 pytestmark = pytest.mark.anyio
 Object = dict[str, Any]

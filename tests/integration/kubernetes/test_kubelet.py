@@ -13,13 +13,13 @@ from typing import Any
 
 import anyio
 import pytest
+from api_server import api_server, until
 
 from sandbox.kube import Kube, Refused
 from sandbox.kubelet.addresses import Addresses, free_block, has_loopback_block
 from sandbox.kubelet.kubelet import Kubelet
 from sandbox.kubelet.processes import Groups
 from sandbox.kubelet.workloads import Workloads
-from tests.support.api_server import api_server, until
 
 pytestmark = pytest.mark.anyio
 Object = dict[str, Any]
