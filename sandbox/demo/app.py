@@ -166,7 +166,7 @@ async def serve(settings: Settings) -> None:
     ):
         if history.tell():
             history.write("\n")  # ends a line that a killed predecessor left half written
-        driver = AsyncGraphDatabase.driver(settings.uri, auth=("", ""))
+        driver = AsyncGraphDatabase.driver(settings.uri)
         writer = _Writer(settings, driver, history, first)
         try:
             async with anyio.create_task_group() as group:

@@ -27,7 +27,7 @@ def introduce(timeline: Timeline, folder: str, apps: int, *, short: bool, broken
         timeline.say(f"  planted:    the bug {broken}, in the controllers", Tone.BAD)
     timeline.say(f"The apps know nothing of failovers:\n{_APP}")
     timeline.say(
-        f"Setting up takes about 10 s, the play about {15 if short or broken else 30} s. "
+        f"Setting up takes about 10 s, the play {'10 s to 20 s' if short or broken else '20 s to 60 s'}. "
         f"Ctrl-C ends it and leaves no process behind.\nLogs and histories, meanwhile: {folder}\n"
     )
 
