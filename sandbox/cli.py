@@ -19,6 +19,7 @@ from sandbox.control import CannotDo, Control
 from sandbox.http import Unreachable
 from sandbox.kube import Refused
 from sandbox.kubelet.addresses import NoAddress
+from sandbox.spoken import SANDBOX
 from sandbox.world import World, WorldError
 from sidecar.contract import logs
 
@@ -31,11 +32,11 @@ _DESCRIPTION: Final = """\
 A whole memgraph-ha on this machine, without a cluster: three Memgraph instances, two controllers, the webhook, and app
 pods with their sidecars. Memgraph and Kubernetes are stand-ins; controller, webhook and sidecar are the real programs.
 Everything is forgotten when it ends."""
-_EPILOG: Final = """\
-In one terminal:  memgraph-ha sandbox up
-In another:       memgraph-ha sandbox status
-                  memgraph-ha sandbox kill main
-                  memgraph-ha sandbox failover"""
+_EPILOG: Final = f"""\
+In one terminal:  {SANDBOX} up
+In another:       {SANDBOX} status
+                  {SANDBOX} kill main
+                  {SANDBOX} failover"""
 
 
 def main(argv: list[str]) -> int:
@@ -110,14 +111,14 @@ async def _failover(arguments: argparse.Namespace) -> int:
 async def _kill(arguments: argparse.Namespace) -> int:
     async with Control(arguments.dir) as driver:
         pod, pid = await driver.send_signal(arguments.target, signal.SIGKILL)
-    print(f"killed {pod} (pid {pid}, SIGKILL); look: memgraph-ha sandbox status{worldfile.option(arguments.dir)}")
+    print(f"killed {pod} (pid {pid}, SIGKILL); look: {SANDBOX} status{worldfile.option(arguments.dir)}")
     return 0
 
 
 async def _hang(arguments: argparse.Namespace) -> int:
     async with Control(arguments.dir) as driver:
         pod, pid = await driver.send_signal(arguments.target, signal.SIGSTOP)
-    print(f"stopped {pod} (pid {pid}, SIGSTOP); wake it: memgraph-ha sandbox resume{worldfile.option(arguments.dir)}")
+    print(f"stopped {pod} (pid {pid}, SIGSTOP); wake it: {SANDBOX} resume{worldfile.option(arguments.dir)}")
     return 0
 
 
@@ -135,7 +136,7 @@ async def _partition(arguments: argparse.Namespace) -> int:
     async with Control(arguments.dir) as driver:
         source, receivers = await driver.partition(arguments.target, arguments.how)
     print(f"{source} can't replicate to {', '.join(receivers)} ({arguments.how})")
-    print(f"undo: memgraph-ha sandbox heal{worldfile.option(arguments.dir)}")
+    print(f"undo: {SANDBOX} heal{worldfile.option(arguments.dir)}")
     return 0
 
 

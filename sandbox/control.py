@@ -18,6 +18,7 @@ from sandbox import worldfile
 from sandbox.http import Http, Unreachable
 from sandbox.kube import Kube
 from sandbox.memgraph import admin
+from sandbox.spoken import SANDBOX
 from sidecar.contract import names
 from sidecar.contract.state import Document, MalformedDocument, Phase, decode
 
@@ -88,7 +89,7 @@ class Control:
         if target == "main":
             document = await self.document()
             if document is None:
-                raise CannotDo("no main is published now: look at `memgraph-ha sandbox status`")
+                raise CannotDo(f"no main is published now: look at `{SANDBOX} status`")
             target = document.main_pod
         if target == "leader":
             target = next((item["pod"] for item in world["controllers"] if item["leader"]), "")
@@ -149,7 +150,7 @@ class Control:
         """Ask for another main and wait until it is published. Raises CannotDo when the controller refuses."""
         before = await self.document()
         if before is None:
-            raise CannotDo("no main is published now: look at `memgraph-ha sandbox status`")
+            raise CannotDo(f"no main is published now: look at `{SANDBOX} status`")
         earlier = {event["metadata"]["uid"] for event in await self._events()}
         began = anyio.current_time()
         await self.request_switchover(to)
@@ -161,9 +162,7 @@ class Control:
             if refusals:
                 raise CannotDo(refusals[-1].get("message", "the controller refused without a reason"))
             await anyio.sleep(_POLL_S)
-        raise CannotDo(
-            f"no other main within {deadline_s:g} s: look at `memgraph-ha sandbox status` and the controllers' logs"
-        )
+        raise CannotDo(f"no other main within {deadline_s:g} s: look at `{SANDBOX} status` and the controllers' logs")
 
     async def status(self) -> Object:
         """world.json with what the parts say of themselves: roles, the document, the sidecars' epochs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import worldfile
+from sandbox.spoken import SANDBOX
 
 Object = dict[str, Any]
 
@@ -30,9 +31,9 @@ def welcome(world: Object, folder: Path) -> str:
         f"  kubectl, if you have it: kubectl --kubeconfig {world['kubeconfig']} get pods -A",
         f"  Everything a program needs to know: {folder / 'world.json'}; logs: {folder / 'pods'}",
         "Try from another terminal:",
-        f"  memgraph-ha sandbox status{at}",
-        f"  memgraph-ha sandbox kill main{at}       # an unplanned failover",
-        f"  memgraph-ha sandbox failover{at}        # a planned one",
+        f"  {SANDBOX} status{at}",
+        f"  {SANDBOX} kill main{at}       # an unplanned failover",
+        f"  {SANDBOX} failover{at}        # a planned one",
         "Ctrl-C ends everything.",
     ]
     return "\n".join(lines)

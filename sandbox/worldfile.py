@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from sandbox.spoken import SANDBOX
+
 World = dict[str, Any]
 DEFAULT: Final = Path(".sandbox")
 """The folder when none is named."""
@@ -37,7 +39,7 @@ def read(folder: Path) -> World:
                 return found
         except (OSError, ValueError):
             raise NoWorld(f"the sandbox in {folder} is just starting: try again in a few seconds") from None
-    raise NoWorld(f"no sandbox runs in {folder}. Start one: memgraph-ha sandbox up{option(folder)}")
+    raise NoWorld(f"no sandbox runs in {folder}. Start one: {SANDBOX} up{option(folder)}")
 
 
 def option(folder: Path) -> str:
@@ -80,8 +82,8 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Occupied(
-                f"a sandbox runs in {folder} already. Look: memgraph-ha sandbox status{option(folder)}; "
-                f"end it: memgraph-ha sandbox down{option(folder)}"
+                f"a sandbox runs in {folder} already. Look: {SANDBOX} status{option(folder)}; "
+                f"end it: {SANDBOX} down{option(folder)}"
             ) from None
         try:
             yield

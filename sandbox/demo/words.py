@@ -8,6 +8,7 @@ from typing import Final
 from sandbox.demo.narrate import Tone
 from sandbox.demo.timeline import Timeline
 from sandbox.demo.verdict import Verdict, summary
+from sandbox.spoken import SANDBOX
 
 _APP: Final = """\
     async with AsyncGraphDatabase.driver("bolt://localhost:7687") as driver:
@@ -48,4 +49,4 @@ def conclude(timeline: Timeline, verdict: Verdict, *, broken: str) -> None:
     if broken:
         timeline.say(f"This run had the planted bug {broken}: it is there to show that the checker can fail.")
     timeline.say(f"{time.time() - timeline.origin:.0f} s in all. Next, keep such a world running for an app of yours:")
-    timeline.say("  memgraph-ha sandbox up", Tone.TITLE)
+    timeline.say(f"  {SANDBOX} up", Tone.TITLE)

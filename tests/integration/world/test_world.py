@@ -255,4 +255,4 @@ def test_the_end_leaves_nothing_behind(tmp_path: Path, how: str) -> None:
     until("every process has ended", lambda: not any(map(runs, pids)))
     done = sandbox(folder, "status")
     assert done.returncode == 1
-    assert "Start one: memgraph-ha sandbox up" in done.stderr
+    assert f"Start one: {SANDBOX} up" in done.stderr

@@ -12,6 +12,7 @@ from sandbox import cli, show, worldfile
 from sandbox.kubelet.core.containers import Place, Role
 from sandbox.kubelet.core.status import State
 from sandbox.portrait import Leadership, Seen, portrait
+from sandbox.spoken import SANDBOX
 from sidecar.contract import names
 
 PLACE = Place("127.80.0.9")
@@ -151,7 +152,7 @@ def test_without_a_world_every_command_names_the_next_one(
 ) -> None:
     """Exit code 1, and how to start one."""
     assert cli.main([command, "--dir", str(tmp_path)]) == 1
-    assert f"Start one: memgraph-ha sandbox up --dir {tmp_path}" in capsys.readouterr().err
+    assert f"Start one: {SANDBOX} up --dir {tmp_path}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
