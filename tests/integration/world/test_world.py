@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from neo4j import GraphDatabase, ManagedTransaction
 
+from sandbox.spoken import SANDBOX
+
 pytestmark = pytest.mark.xdist_group("world")
 COMMAND = [sys.executable, "-c", "import sys; from memgraph_ha.cli import main; sys.exit(main())", "sandbox"]
 START_S = 50.0
