@@ -11,7 +11,19 @@ import anyio.abc
 
 from controller.act import Actor
 from controller.core.absorb import absorb
-from controller.core.actions import Action, Demote, Drop, Mark, Outcome, Plan, Promote, Prove, Publish, Register
+from controller.core.actions import (
+    Action,
+    AnswerRequest,
+    Demote,
+    Drop,
+    Mark,
+    Outcome,
+    Plan,
+    Promote,
+    Prove,
+    Publish,
+    Register,
+)
 from controller.core.memory import Memory
 from controller.core.model import Observation, Policy, Stored, SwitchoverRequest
 from controller.core.plan import plan
@@ -197,7 +209,7 @@ class Loop:
         self._said = (decision.reason, decision.message)
         self._metrics.decided(decision.reason)
         logs.emit(LOG, "OpinionChanged", reason=decision.reason, message=decision.message)
-        if isinstance(decision.action, Publish) or decision.reason in _WARNINGS:
+        if isinstance(decision.action, (Publish, AnswerRequest)) or decision.reason in _WARNINGS:
             group.start_soon(self._record_event, decision.reason, decision.message)
 
     async def _record_event(self, reason: Reason, message: str) -> None:

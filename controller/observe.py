@@ -12,7 +12,7 @@ import anyio.abc
 
 from controller.core import parse
 from controller.core.model import Answer, Instance, Pod, Role
-from controller.ports import Database, Denied, PortError, Refused, Rejected, Silent
+from controller.ports import Database, PortError, Refused, Rejected, Silent
 
 _PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
 _AGAIN_S: Final = 0.1  # P-F1: a refusal is confirmed this much later
@@ -133,7 +133,7 @@ class Prober:
         if isinstance(problem, Silent):
             since = known.silent_since if known.silent_since is not None else started
             return replace(known, silent=known.silent + 1, refused=0, silent_since=since)
-        return replace(known, denied=isinstance(problem, Denied), answer=None)
+        return replace(known, answer=None)  # credentials refused: whatever it is, it is no candidate (P-U)
 
     async def _ask(self, ordinal: int, pod: Pod, started: float) -> Answer:
         deadline = started + _PROBE_TIMEOUT_S

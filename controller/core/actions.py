@@ -95,9 +95,7 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """Take the request away and say what became of it."""
-
-    accepted: bool
+    """Take the request away; the plan's reason and message say what became of it."""
 
 
 @dataclass(frozen=True, slots=True)

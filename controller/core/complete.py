@@ -48,8 +48,11 @@ def _old_main_is_main(view: View) -> Plan:
         # P-F8: a promotion is on its way; it may still be read back.
         assert cut.promote_sent_to is not None, "a promotion that was sent was sent to somebody"
         return view.wait(Reason.PROMOTING, "waiting for the answer to the promotion", 0.05, cut.promote_sent_to)
-    bootstrap = view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED)
-    return publish_steps(view, view.main, Reason.PUBLISHED if bootstrap else Reason.OLD_MAIN_PUBLISHED)
+    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED):
+        reason = Reason.PUBLISHED
+    else:
+        reason = Reason.OLD_MAIN_PUBLISHED if view.memory.switchover is None else Reason.SWITCHOVER_ABORTED
+    return publish_steps(view, view.main, reason)
 
 
 def _promotion_on_its_way(view: View, cut: CutProgress) -> bool:

@@ -59,7 +59,6 @@ class Memory:
     last_ts: Mapping[int, int] = field(default_factory=dict)
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
     partner: Sighting | None = None
-    hung: Mapping[int, Sighting] = field(default_factory=dict)
     switchover: int | None = None
     """Ordinal an accepted switchover goes to."""
 

@@ -123,7 +123,6 @@ class Instance:
     refused: int = 0
     silent: int = 0
     silent_since: float | None = None
-    denied: bool = False
 
     def fresh(self, now: float, within: float) -> Answer | None:
         """The answer, if it is recent and nothing since then contradicts it: no miss, no word of its death."""

@@ -64,11 +64,11 @@ def _take_request(view: View, answer: Answer, wanted: int | None) -> Plan | None
         return None
     view = view.remember(switchover=sync.ordinal)
     message = f"switchover to instance {sync.ordinal} accepted"
-    return view.plan(Reason.REQUEST_ANSWERED, message, AnswerRequest(accepted=True), 0.0)
+    return view.plan(Reason.REQUEST_ANSWERED, message, AnswerRequest(), 0.0)
 
 
 def _refuse(view: View, why: str) -> Plan:
-    return view.plan(Reason.SWITCHOVER_REFUSED, f"switchover refused: {why}", AnswerRequest(accepted=False), 0.0)
+    return view.plan(Reason.SWITCHOVER_REFUSED, f"switchover refused: {why}", AnswerRequest(), 0.0)
 
 
 def while_main_is_main(view: View, cut: CutProgress) -> Plan | None:

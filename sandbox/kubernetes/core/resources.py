@@ -59,7 +59,6 @@ RESOURCES: Final[tuple[Resource, ...]] = (
 )  # fmt: skip
 
 BY_PLURAL: Final = {resource.plural: resource for resource in RESOURCES}
-BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in RESOURCES}
 _BY_PATH: Final = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
 
 

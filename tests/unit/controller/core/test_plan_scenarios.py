@@ -348,3 +348,23 @@ def test_a_leader_that_dies_after_any_step_leaves_a_state_the_next_one_finishes(
         toy.memory = Memory()
         toy.settle()
         healthy(toy)
+
+
+def test_a_switchover_whose_partner_does_not_catch_up_is_given_up() -> None:
+    """P-P: the partner lags when the clients are cut; after two seconds the main is published again."""
+    toy = serving()
+    toy.request = SwitchoverRequest(None)
+    while toy.document.phase is Phase.SERVING:
+        toy.step()
+    before = toy.document
+    toy.nodes[1].writes -= 1
+    began = toy.now
+    while toy.document.phase is Phase.CUT:
+        toy.step()
+    assert toy.document.reason == Reason.SWITCHOVER_ABORTED
+    assert toy.document.master_index == before.master_index
+    assert toy.now - began < 4
+    toy.nodes[1].writes += 1
+    toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 0
