@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from kubernetes.aio import client, config
+import anyio
+from kubernetes.aio import client, config, watch
 from kubernetes.aio.config import ConfigException
 
 from controller.ports import Conflict, LostAnswer, Unavailable
@@ -42,8 +43,26 @@ async def connect(kubeconfig: str) -> AsyncIterator[client.ApiClient]:
         raise BadSettings((f"no way to the API server by {where}: {error}",)) from error
     # The Kubernetes client retries failed calls by itself; our compare-and-swaps must not be sent twice.
     configuration.retries = None
-    async with client.ApiClient(configuration) as api:
-        yield api
+    try:
+        async with client.ApiClient(configuration) as api:
+            yield api
+    finally:
+        with anyio.CancelScope(shield=True):
+            # Closed transports say good-bye in the loop's next turn; without one, their sockets outlive the loop.
+            await anyio.sleep(0)
+
+
+@asynccontextmanager
+async def watching() -> AsyncIterator[watch.Watch]:
+    """A watch whose connection is closed whatever ends it. Its own `close` gives up half-way when it is cancelled."""
+    stream = watch.Watch()
+    try:
+        yield stream
+    finally:
+        with anyio.CancelScope(shield=True):
+            if stream.resp is not None:
+                stream.resp.close()
+            await stream.close()
 
 
 @asynccontextmanager

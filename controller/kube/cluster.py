@@ -9,10 +9,10 @@ from typing import Final
 
 import aiohttp
 import anyio
-from kubernetes.aio import client, watch
+from kubernetes.aio import client
 
 from controller.core.model import Pod, SwitchoverRequest
-from controller.kube.client import CALL_TIMEOUT_S, meta, reading, version_of, writing
+from controller.kube.client import CALL_TIMEOUT_S, meta, reading, version_of, watching, writing
 from controller.kube.pods import to_pod
 from controller.settings import Settings
 from sidecar.contract import names
@@ -85,7 +85,7 @@ class Cluster:
             try:
                 listed = await call(self._settings.namespace, field_selector=selector, _request_timeout=CALL_TIMEOUT_S)
                 changed()
-                async with watch.Watch() as stream:
+                async with watching() as stream:
                     async for _ in stream.stream(
                         call,
                         self._settings.namespace,
@@ -160,7 +160,7 @@ class Cluster:
         listed = await call(namespace, _request_timeout=CALL_TIMEOUT_S)
         self._raw = {name_of(pod): pod for pod in listed.items if self._ours(pod)}
         await self._picture(changed)
-        async with watch.Watch() as stream:
+        async with watching() as stream:
             async for event in stream.stream(
                 call, namespace, resource_version=version_of(listed), timeout_seconds=_WATCH_S
             ):
