@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 import anyio
+import anyio.lowlevel
 from kubernetes.aio import client, config, watch
 from kubernetes.aio.config import ConfigException
 
@@ -49,7 +50,7 @@ async def connect(kubeconfig: str) -> AsyncIterator[client.ApiClient]:
     finally:
         with anyio.CancelScope(shield=True):
             # Closed transports say good-bye in the loop's next turn; without one, their sockets outlive the loop.
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
