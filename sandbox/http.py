@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Final
 
 import aiohttp
+import anyio
+import anyio.lowlevel
 
 LINE_BYTES_MAX: Final = 4 << 20
 """A watch event is one line; the API server takes no object above 3 MiB."""
@@ -47,7 +49,10 @@ class Http:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._session is not None:
-            await self._session.close()
+            with anyio.CancelScope(shield=True):
+                await self._session.close()
+                # Closed transports say good-bye in the loop's next turn.
+                await anyio.lowlevel.checkpoint()
 
     async def ask(
         self,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 import trustme
 from api_server import api_server
@@ -48,6 +49,7 @@ async def official(kubeconfig: Path) -> AsyncIterator[Any]:
     await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
     async with client.ApiClient(configuration) as api:
         yield client.CoreV1Api(api)
+    await anyio.lowlevel.checkpoint()  # closed transports say good-bye in the loop's next turn
 
 
 def session(kubeconfig: Path) -> Http:
