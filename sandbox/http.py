@@ -89,7 +89,12 @@ class Http:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=silence_s)
         try:
             async with self._session.get(url, timeout=timeout) as response:
-                yield response.status, aiter(response.content)
+                try:
+                    yield response.status, aiter(response.content)
+                finally:
+                    # Closing a stream that has not ended only begins TLS' good-bye, which nobody waits for.
+                    if response.connection is not None and response.connection.transport is not None:
+                        response.connection.transport.abort()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unreachable(f"GET {url}: {error or type(error).__name__}") from error
 

@@ -61,8 +61,10 @@ async def watching() -> AsyncIterator[watch.Watch]:
         yield stream
     finally:
         with anyio.CancelScope(shield=True):
-            if stream.resp is not None:
-                stream.resp.close()
+            connection = stream.resp.connection if stream.resp is not None else None
+            if connection is not None and connection.transport is not None:
+                # Closing a stream that has not ended only begins TLS' good-bye, which nobody waits for.
+                connection.transport.abort()
             await stream.close()
 
 

@@ -78,12 +78,17 @@ class Node:
         path = self.folder / "pods" / f"ns_{pod}" / f"{container}.log"
         return path.read_text() if path.exists() else ""
 
-    def pid(self, pod: str) -> int:
-        found = self.kubelet.find("ns", pod)
-        assert found is not None
-        pid = found.states[-1].pid
+    async def pid(self, pod: str) -> int:
+        """Of its last container. A process can speak a moment before the kubelet has its number."""
+        await until(f"{pod} has a process", lambda: self._pid(pod) is not None)
+        pid = self._pid(pod)
         assert pid is not None
         return pid
+
+    def _pid(self, pod: str) -> int | None:
+        found = self.kubelet.find("ns", pod)
+        assert found is not None
+        return found.states[-1].pid
 
 
 @pytest.fixture(params=["loopback", "one-address"])
@@ -208,7 +213,7 @@ async def test_a_killed_container_comes_back_in_the_same_pod(node: Node) -> None
     await node.run("p", python("main", FOREVER))
     before = await node.pod("p", ready)
     await node.says("p", "main", "up")
-    os.kill(node.pid("p"), signal.SIGKILL)
+    os.kill(await node.pid("p"), signal.SIGKILL)
     after = await node.pod("p", lambda pod: ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1)
     old, new = (pod["status"]["containerStatuses"][0] for pod in (before, after))
     assert (after["metadata"]["uid"], after["status"]["podIP"]) == (
@@ -225,7 +230,7 @@ async def test_deletion_asks_first_and_kills_after_the_grace(node: Node) -> None
     """SIGTERM, the grace, SIGKILL, and only then the object goes."""
     await node.run("p", python("main", STUBBORN))
     await node.says("p", "main", "up")
-    pid = node.pid("p")
+    pid = await node.pid("p")
     await node.kube.delete("pods", "ns", "p", grace_s=1)
     await node.says("p", "main", "not now")
     pod = await node.kube.get("pods", "ns", "p")
@@ -239,7 +244,7 @@ async def test_grace_zero_kills_at_once(node: Node) -> None:
     """Nobody is asked, and the object is gone before the process."""
     await node.run("p", python("main", STUBBORN))
     await node.says("p", "main", "up")
-    pid = node.pid("p")
+    pid = await node.pid("p")
     await node.kube.delete("pods", "ns", "p", grace_s=0)
     assert await node.kube.find("pods", "ns", "p") is None
     await until("the process is gone", lambda: not alive(pid))
