@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import anyio
 
+from controller import questions
 from controller.core import parse
 from controller.core.actions import (
     Action,
@@ -132,8 +134,7 @@ class Actor:
         return Outcome.DONE
 
     async def _role(self, pod: Pod) -> Role:
-        rows = await self._run(pod, "SHOW REPLICATION ROLE;")
-        return Role(str(rows[0]["replication role"]))
+        return await questions.role(partial(self._run, pod))
 
     async def _promote(self, action: Promote) -> Outcome:
         """Nothing cached decides this: the pod's process and its database are looked at again first."""
@@ -141,11 +142,8 @@ class Actor:
         current = self._cluster.pods.get(action.on.ordinal)
         if current is None or current.incarnation != pod.incarnation:
             return Outcome.FAILED
-        try:
-            rows = await self._run(pod, "SHOW STORAGE INFO ON CURRENT DATABASE;")
-        except Rejected:
-            rows = await self._run(pod, "SHOW STORAGE INFO;")
-        if parse.storage(rows).get("database_uuid") != action.database_uuid:
+        info = await questions.storage(partial(self._run, pod))
+        if info.get("database_uuid") != action.database_uuid:
             return Outcome.FAILED
         return await self._change_role(action.on, Role.MAIN)
 

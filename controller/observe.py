@@ -10,9 +10,10 @@ from typing import Any, Final
 import anyio
 import anyio.abc
 
+from controller import questions
 from controller.core import parse
 from controller.core.model import Answer, Instance, Pod, Role
-from controller.ports import Database, PortError, Refused, Rejected, Silent
+from controller.ports import Database, PortError, Refused, Silent
 
 _PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
 _AGAIN_S: Final = 0.1  # P-F1: a refusal is confirmed this much later
@@ -142,18 +143,14 @@ class Prober:
             left = max(deadline - anyio.current_time(), 0.01)
             return await self._database.run(pod.bolt_address, query, timeout=left)
 
-        said = await rows("SHOW REPLICATION ROLE;")
-        role = Role(str(said[0]["replication role"]))
+        role = await questions.role(rows)
         registrations = None
         if role is Role.MAIN:
             registrations = parse.registrations(await rows("SHOW REPLICAS;"))
         indexes = await rows("SHOW INDEX INFO;")
         at, info = self._storage.get(ordinal, (0.0, {}))
         if not info or started - at > _STORAGE_EVERY_S:
-            try:
-                info = parse.storage(await rows("SHOW STORAGE INFO ON CURRENT DATABASE;"))
-            except Rejected:  # before 3.11 (M-1.4)
-                info = parse.storage(await rows("SHOW STORAGE INFO;"))
+            info = await questions.storage(rows)
             self._storage[ordinal] = (started, info)
         return Answer(
             role=role,

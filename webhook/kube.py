@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import aiohttp
-import anyio
-import anyio.lowlevel
 from kubernetes.aio import client, config
 
 from webhook.certs import Pair
@@ -41,13 +39,8 @@ async def connect(kubeconfig: str, namespace: str) -> AsyncIterator[Kube]:
         where = f"KUBECONFIG={kubeconfig}" if kubeconfig else "the pod's service account (KUBECONFIG is not set)"
         hint = "check the file" if kubeconfig else "outside a pod, set KUBECONFIG to the path of a kubeconfig"
         raise BadAccess(f"no access to Kubernetes by {where}: {error}; {hint}") from error
-    try:
-        async with api:
-            yield Kube(api, namespace)
-    finally:
-        with anyio.CancelScope(shield=True):
-            # Closed transports say good-bye in the loop's next turn; without one, their sockets outlive the loop.
-            await anyio.lowlevel.checkpoint()
+    async with api:
+        yield Kube(api, namespace)
 
 
 class Kube:

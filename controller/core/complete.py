@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.core.actions import Drop, Mark, Plan, Promote, Prove, Register
+from controller.core.actions import Drop, Mark, Plan, Promote, Register
 from controller.core.failover import choose_candidate, eligible
 from controller.core.memory import CutProgress, in_cut
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role
-from controller.core.partner import best_replica, meets_s1, recorded
+from controller.core.partner import best_replica, towards_proof
 from controller.core.reasons import Reason
 from controller.core.switchover import while_main_is_main
-from controller.core.view import View, identity_of, name_of, ordinal_of, readers, registration, strict, target
+from controller.core.view import View, identity_of, name_of, readers, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
 _MARKER_TRIES = 3  # each may take a command's timeout; a missing marker costs less than a longer cut (P-M1)
@@ -152,10 +152,17 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
         waiting = view.plan(Reason.UNPROTECTED, "waiting for a replica that can hold every write", None, 0.1)
         return (waiting if block else None), None
     name = view.memory.next_name(replica.ordinal)
-    stale = next((r.name for r in answer.registrations or () if ordinal_of(r.name) == replica.ordinal), None)
+    stale = row_of(answer, replica.ordinal)
     view = view.remember(cut=replace(cut, partner_registered_at=now), names_used=view.memory.names_used + 1)
     assert replica.pod is not None, "best_replica has a pod"
-    action = Register(target(main), target(replica), name, replica.pod.replication_address, Mode.STRICT_SYNC, stale)
+    action = Register(
+        target(main),
+        target(replica),
+        name,
+        replica.pod.replication_address,
+        Mode.STRICT_SYNC,
+        stale.name if stale else None,
+    )
     message = f"registering {name_of(replica)} as the replica that holds every write"
     return view.plan(Reason.PARTNER_REGISTERING, message, action, 0.0), None
 
@@ -163,20 +170,11 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
 def _await_partner(
     view: View, main: Instance, answer: Answer, row: Registration, block: bool
 ) -> tuple[Plan | None, SyncReplica | None]:
-    ordinal = ordinal_of(row.name)
-    assert ordinal is not None, "a registration this leader made carries its ordinal"
-    replica = view.obs.instance(ordinal)
-    if meets_s1(view, answer, row, replica):
-        if row.name in view.memory.proven:
-            return None, recorded(replica, row)
-        proof = Prove(target(main), target(replica), row.name)
-        return view.plan(Reason.PARTNER_PROVING, f"proving that {name_of(replica)} receives writes", proof, 0.0), None
-    waited = view.obs.now - view.memory.registered_at.get(row.name, view.obs.now)
     patience = view.obs.policy.strict_wait_s if block else view.obs.policy.partner_wait_s
-    if waited < patience:
-        message = f"waiting for {name_of(replica)} to catch up"
-        return view.wait(Reason.PARTNER_REGISTERING, message, 0.01, main.ordinal, ordinal), None
-    return _drop(view, main, row), None
+    step = towards_proof(view, main, answer, row, patience)
+    if isinstance(step, SyncReplica):
+        return None, step
+    return step or _drop(view, main, row), None
 
 
 def _drop(view: View, main: Instance, row: Registration) -> Plan:

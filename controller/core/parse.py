@@ -34,8 +34,7 @@ def _registration(row: Mapping[str, Any]) -> Registration:
 
 def marker(rows: Iterable[Mapping[str, Any]]) -> int | None:
     """The highest epoch marker among SHOW INDEX INFO's rows (P-M1)."""
-    epochs = [int(m[1]) for row in rows if (m := _MARKER.fullmatch(str(row.get("label") or "")))]
-    return max(epochs, default=None)
+    return max(markers(rows), default=None)
 
 
 def markers(rows: Iterable[Mapping[str, Any]]) -> list[int]:

@@ -9,7 +9,7 @@ from controller.core.memory import Sighting
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role, Status
 from controller.core.reasons import Reason
 from controller.core.switchover import wanted_partner
-from controller.core.view import View, name_of, ordinal_of, registration, strict, target
+from controller.core.view import View, name_of, ordinal_of, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
 
@@ -146,7 +146,7 @@ def gain_partner(view: View, answer: Answer) -> Plan | None:
     candidate = best_replica(view, view.main)
     if candidate is None or candidate.pod is None or (sync is not None and candidate.ordinal == sync.ordinal):
         return None
-    now = next((r for r in answer.registrations or () if ordinal_of(r.name) == candidate.ordinal), None)
+    now = row_of(answer, candidate.ordinal)
     if now is None or not now.streams or now.behind is None or now.behind < -view.obs.policy.laggard_ts:
         return None  # membership registers it ASYNC first, or it is still too far behind
     name = view.memory.next_name(candidate.ordinal)
@@ -166,20 +166,28 @@ def _replace(view: View) -> bool:
     return leaving or wanted_partner(view) not in (None, sync.ordinal)
 
 
-def _towards_recorded(view: View, answer: Answer, row: Registration) -> Plan | None:
-    """A strict registration of this leader that is not recorded yet: prove it, record it, or give it up."""
+def towards_proof(
+    view: View, main: Instance, answer: Answer, row: Registration, patience_s: float
+) -> Plan | SyncReplica | None:
+    """A strict registration of this leader: prove it or wait for it. The partner once proven; None: give it up."""
     ordinal = ordinal_of(row.name)
     assert ordinal is not None, "a registration this leader made carries its ordinal"
     replica = view.obs.instance(ordinal)
     if meets_s1(view, answer, row, replica):
-        if row.name not in view.memory.proven:
-            proof = Prove(target(view.main), target(replica), row.name)
-            return view.plan(Reason.PARTNER_PROVING, f"proving that {name_of(replica)} receives writes", proof, 0.0)
-        reason = Reason.PARTNER_CHANGED if view.document.sync else Reason.PARTNER_RECORDED
-        message = f"{name_of(replica)} holds every write"
-        return view.publish(reason, message, sync=recorded(replica, row))
-    waited = view.obs.now - view.memory.registered_at.get(row.name, view.obs.now)
-    if waited < view.obs.policy.strict_wait_s:
+        if row.name in view.memory.proven:
+            return recorded(replica, row)
+        proof = Prove(target(main), target(replica), row.name)
+        return view.plan(Reason.PARTNER_PROVING, f"proving that {name_of(replica)} receives writes", proof, 0.0)
+    if view.obs.now - view.memory.registered_at.get(row.name, view.obs.now) < patience_s:
         message = f"waiting for {name_of(replica)} to catch up"
-        return view.wait(Reason.PARTNER_REGISTERING, message, 0.01, view.main.ordinal, ordinal)
-    return None  # membership drops what is neither recorded nor on its way
+        return view.wait(Reason.PARTNER_REGISTERING, message, 0.01, main.ordinal, ordinal)
+    return None
+
+
+def _towards_recorded(view: View, answer: Answer, row: Registration) -> Plan | None:
+    """A strict registration that is not recorded yet; membership drops what is given up."""
+    step = towards_proof(view, view.main, answer, row, view.obs.policy.strict_wait_s)
+    if not isinstance(step, SyncReplica):
+        return step
+    reason = Reason.PARTNER_CHANGED if view.document.sync else Reason.PARTNER_RECORDED
+    return view.publish(reason, f"{name_of(view.obs.instance(step.ordinal))} holds every write", sync=step)

@@ -100,6 +100,11 @@ def registration(answer: Answer, name: str) -> Registration | None:
     return next((row for row in answer.registrations or () if row.name == name), None)
 
 
+def row_of(answer: Answer, ordinal: int) -> Registration | None:
+    """The main's row for this ordinal, under whatever name."""
+    return next((row for row in answer.registrations or () if ordinal_of(row.name) == ordinal), None)
+
+
 def identity_of(instance: Instance, answer: Answer) -> dict[str, Any]:
     """The document's main… keys for this instance."""
     assert instance.pod is not None, "only a running pod can be published"

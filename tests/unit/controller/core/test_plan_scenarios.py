@@ -368,3 +368,16 @@ def test_a_switchover_whose_partner_does_not_catch_up_is_given_up() -> None:
     toy.settle()
     healthy(toy)
     assert toy.document.master_index == 0
+
+
+def test_with_block_an_asynchronous_replica_becomes_the_partner_within_the_cut() -> None:
+    """P-S5, P-S8: its ASYNC registration makes way for a strict one, in one action."""
+    toy = serving(3, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    asynchronous = next(r.name for r in toy.nodes[0].registrations if r.mode is Mode.ASYNC)
+    toy.fail(1, "refused")
+    plans = toy.settle()
+    swaps = [p.action for p in plans if isinstance(p.action, Register) and p.action.mode is Mode.STRICT_SYNC]
+    assert [swap.drop for swap in swaps] == [asynchronous]
+    assert toy.document.sync is not None
+    assert toy.document.sync.ordinal == 2
+    assert toy.write()
