@@ -120,5 +120,6 @@ class BoltConnection(asyncio.Protocol):
             self._transport.write(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
-            self._runtime.settle()
+            self._runtime.wake()
+            self._runtime.flush()
             self._transport.close()

@@ -26,7 +26,13 @@ class Flags:
     log_level: str = "INFO"
     replication_replica_check_frequency_sec: float = 1.0
     replication_restore_state_on_startup: bool = True
+    data_recovery_on_startup: bool = True
+    storage_snapshot_interval_sec: int = 300
+    storage_snapshot_on_exit: bool = True
+    storage_snapshot_retention_count: int = 3
+    storage_wal_enabled: bool = True
     storage_wal_file_flush_every_n_tx: int = 100_000
+    storage_wal_file_size_kib: int = 20_480
     sim_admin_port: int = 0
     sim_stale_history: bool = True
     help: bool = False
@@ -43,6 +49,12 @@ HELP: Final = {
     "log_level": "TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL. Log lines are JSON, on stderr.",
     "replication_replica_check_frequency_sec": "Seconds between two pings of a replica; 0: no checks, no recovery.",
     "replication_restore_state_on_startup": "Come back in the same role with the same registrations.",
+    "data_recovery_on_startup": "Start with the data of the last run.",
+    "storage_snapshot_interval_sec": "Seconds between two snapshots; 0: none.",
+    "storage_snapshot_on_exit": "Write a snapshot at SIGTERM.",
+    "storage_snapshot_retention_count": "Snapshots kept; WAL files older than the oldest one are deleted.",
+    "storage_wal_enabled": "Write commits to the WAL; without it nothing is replicated.",
+    "storage_wal_file_size_kib": "Size of a WAL file (an estimate here).",
     "storage_wal_file_flush_every_n_tx": "Commits between two fsyncs of the commit log.",
     "sim_admin_port": "Simulator: port for fault knobs (see sandbox.memgraph.admin); 0: none.",
     "sim_stale_history": "Simulator: a restart lists the running epoch as ended, as Memgraph 3.5 to 3.12 does.",

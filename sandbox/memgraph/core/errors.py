@@ -87,6 +87,7 @@ NO_ACCESS: Final = 6
 
 # Reasons a replica did not confirm
 NOT_IN_SYNC: Final = "not reachable or not in sync with the main"
+NO_RPC_LOCK: Final = "failed to obtain RPC lock (another transaction is in progress)"
 RPC_ERROR: Final = "RPC communication error"
 DIVERGED: Final = "diverged from main"
 RPC_TIMEOUT: Final = "RPC timeout while replicating"

@@ -30,9 +30,9 @@ def test_booleans(arguments: list[str], restored: bool) -> None:
 
 
 def test_unknown_flags_are_reported_but_accepted() -> None:
-    flags = parse(["--storage-snapshot-on-exit=false", "--also-log-to-stderr", "--query-modules-directory", "/x"])
+    flags = parse(["--storage-gc-cycle-sec=30", "--also-log-to-stderr", "--query-modules-directory", "/x"])
     assert flags.ignored == (
-        "--storage-snapshot-on-exit",
+        "--storage-gc-cycle-sec",
         "--also-log-to-stderr",
         "--query-modules-directory",
     )
