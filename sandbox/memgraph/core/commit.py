@@ -6,7 +6,7 @@ from typing import Final
 
 from sandbox.memgraph.core import errors, replication
 from sandbox.memgraph.core.effects import Call, Spawn, Steps, Until
-from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.errors import Failure, NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role, Status
 from sandbox.memgraph.core.messages import Commit, Finalize, Lost, Prepare
 from sandbox.memgraph.core.transaction import Transaction
@@ -46,7 +46,7 @@ def _replicate(instance: Instance, change: Commit) -> Steps[None]:
     live = instance.live()
     strict = [replica for replica in live if replica.mode is Mode.STRICT_SYNC]
     sync = [replica for replica in live if replica.mode is Mode.SYNC]
-    failed: dict[str, str] = {}
+    failed: list[Failure] = []
     previous = instance.ldt
     if strict:
         yield from _two_phases(instance, change, strict, sync)
@@ -58,12 +58,16 @@ def _replicate(instance: Instance, change: Commit) -> Steps[None]:
             if reason is None:
                 replica.ts, replica.status = change.ts, Status.READY
             else:
-                failed[replica.name] = reason
+                failed.append(_failure(replica, reason))
     for replica in live:
         if replica.mode is Mode.ASYNC:
             yield from _ship_async(instance, replica, change, previous)
     if failed:
-        raise errors.not_replicated("SYNC", list(failed), next(iter(failed.values())))
+        raise NotReplicated(failed, instance.settings.compat, committed=True)
+
+
+def _failure(replica: Registration, reason: str) -> Failure:
+    return Failure(replica.name, replica.mode.name, reason)
 
 
 def _prepare(instance: Instance, change: Commit, previous: int, *, two_phase: bool) -> Prepare:
@@ -87,9 +91,12 @@ def _send(instance: Instance, replica: Registration, request: Prepare) -> Steps[
         return reason
     replica.status = Status.REPLICATING
     answer = yield Call(replica.address, request, PREPARE_TIMEOUT_S)
-    if isinstance(answer, Lost) or not answer.ok:
+    if isinstance(answer, Lost):
         replica.status = Status.INVALID
-        return errors.RPC_TIMEOUT if isinstance(answer, Lost) and answer.timed_out else errors.NOT_IN_SYNC
+        return errors.RPC_TIMEOUT if answer.timed_out else errors.NOT_IN_SYNC
+    if not answer.ok:
+        replica.status = Status.INVALID
+        return errors.RPC_ERROR  # a refusal counts as a failed RPC
     return None
 
 
@@ -100,11 +107,11 @@ def _two_phases(
 
     A SYNC replica beside strict ones must be ready but gets nothing (an invalid mix that Memgraph doesn't refuse).
     """
-    failed: dict[str, str] = {}
+    failed: list[Failure] = []
     for replica in strict + sync:
         reason = yield from _not_ready(instance, replica)
         if reason is not None:
-            failed[replica.name] = reason
+            failed.append(_failure(replica, reason))
     prepared: list[Registration] = []
     for replica in strict if not failed else ():
         request = _prepare(instance, change, instance.ldt, two_phase=True)
@@ -112,7 +119,7 @@ def _two_phases(
         if reason is None:
             prepared.append(replica)
         else:
-            failed[replica.name] = reason
+            failed.append(_failure(replica, reason))
     if not failed:
         instance.apply(change)
         for replica in sync:
@@ -125,7 +132,7 @@ def _two_phases(
         if not failed and not isinstance(answer, Lost) and answer.ok:
             replica.ts = change.ts
     if failed:
-        raise errors.not_replicated("STRICT_SYNC", list(failed), next(iter(failed.values())))
+        raise NotReplicated(failed, instance.settings.compat, committed=False)
 
 
 def _ship_async(instance: Instance, replica: Registration, change: Commit, previous: int) -> Steps[None]:

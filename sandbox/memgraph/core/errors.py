@@ -1,8 +1,14 @@
-"""Error codes and texts of Memgraph 3.12. A client may match on them, so they are exact, typos included."""
+"""Error codes and texts of Memgraph. A client may match on them, so they are exact, typos included.
+
+Those that differ between releases take the `Compat`; the constants are the same in all four.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sandbox.memgraph.core.compat import Compat
 
 CLIENT: Final = "Memgraph.ClientError.MemgraphError.MemgraphError"
 TRANSIENT: Final = "Memgraph.TransientError.MemgraphError.MemgraphError"
@@ -27,19 +33,23 @@ class ProtocolError(Exception):
     """The client broke the Bolt protocol: a FAILURE, then the connection is closed."""
 
 
-_MULTICOMMAND: Final = (
-    "{} not allowed in multicommand transactions. A multicommand transaction, also known as an explicit transaction, "
-    "groups multiple commands into a single atomic operation. Instead, please use an implicit transaction, also known "
-    "as an auto committing transaction, in order to execute this particularquery. For more details, visit "
-    "https://memgraph.com/docs"
-)
-
-
-def in_explicit_transaction(subject: str) -> QueryError:
+def in_explicit_transaction(subject: str, compat: Compat) -> QueryError:
     """`subject` with its verb, such as `Managing replication is`."""
-    return QueryError(_MULTICOMMAND.format(subject))
+    return QueryError(
+        f"{subject} not allowed in multicommand transactions. A multicommand transaction, also known as an explicit "
+        "transaction, groups multiple commands into a single atomic operation. Instead, please use an implicit "
+        f"transaction, {compat.multicommand} For more details, visit https://memgraph.com/docs"
+    )
 
 
+def license_needed(feature: str, compat: Compat) -> QueryError:
+    """Community is asked for what needs a licence."""
+    return QueryError(compat.license_needed.format(feature))
+
+
+NO_LICENSE: Final = (
+    "Trying to use enterprise feature without a valid license. Check your license status by running SHOW LICENSE INFO."
+)
 WRITE_ON_REPLICA: Final = (
     "Write queries are forbidden on the replica instance. Replica instances accept only read queries, while the main "
     "instance accepts read and write queries. Please retry your query on the main instance."
@@ -85,11 +95,33 @@ CONNECTION_FAILED: Final = 3
 ERROR_ACCEPTING_MAIN: Final = 5
 NO_ACCESS: Final = 6
 
-# Reasons a replica did not confirm
-NOT_IN_SYNC: Final = "not reachable or not in sync with the main"
+# Reasons a replica did not confirm (storage_error.cpp). `failed to obtain RPC lock` can't occur here nor there: only an
+# ASYNC replica's lock is tried, and what happens to those is never reported.
+NOT_IN_SYNC: Final = "replica is not reachable or not in sync with the main"
 RPC_ERROR: Final = "RPC communication error"
-DIVERGED: Final = "diverged from main"
+DIVERGED: Final = "replica has diverged from main"
 RPC_TIMEOUT: Final = "RPC timeout while replicating"
+
+
+class Failure(NamedTuple):
+    """One replica that did not confirm. `mode` as in REGISTER, `reason` one of the above."""
+
+    name: str
+    mode: str
+    reason: str
+
+
+class NotReplicated(QueryError):
+    """SYNC or STRICT_SYNC replicas did not confirm. `committed`: the transaction stands all the same.
+
+    `notice` is the text without the prefix that only the error has.
+    """
+
+    def __init__(self, failures: Sequence[Failure], compat: Compat, *, committed: bool) -> None:
+        text = _failures(failures, committed) if compat.failures_named else _anonymous(committed)
+        self.notice = f"{text} Check the status of the replicas using 'SHOW REPLICAS' query."
+        self.committed = committed
+        super().__init__(f"Replication Exception: {self.notice}")
 
 
 def register_failed(name: str, number: int) -> QueryError:
@@ -102,23 +134,41 @@ def drop_failed(name: str) -> QueryError:
     return QueryError(f"Failed to unregister the replica {name}.")
 
 
-def not_replicated(mode: str, names: list[str], reason: str) -> QueryError:
-    """A SYNC or STRICT_SYNC replica did not confirm. `reason` is one of the reasons above."""
-    many = len(names) > 1
-    if reason == NOT_IN_SYNC:
-        reason = ("replicas are " if many else "replica is ") + reason
-    elif reason == DIVERGED:
-        reason = ("replicas have " if many else "replica has ") + reason
-    quoted = " and ".join(f"'{name}'" for name in names)
-    recovered = "Replicas" if many else "Replica"
-    fate = (
-        "Transaction was aborted on all instances."
-        if mode == "STRICT_SYNC"
-        else "Transaction is still committed on the main instance and other alive replicas."
+def _anonymous(committed: bool) -> str:
+    if committed:
+        return "At least one SYNC replica has not confirmed committing last transaction."
+    return (
+        "At least one STRICT_SYNC replica has not confirmed committing last transaction. Transaction will be aborted "
+        "on all instances."
     )
-    tail = f" Main reached an RPC timeout while replicating to [{', '.join(names)}]." if reason == RPC_TIMEOUT else ""
-    return QueryError(
-        f"Replication Exception: Failed to replicate to {mode} replica{'s' if many else ''} {quoted}: {reason}. "
-        f"{recovered} will be recovered automatically. {fate}{tail} Check the status of the replicas using "
-        "'SHOW REPLICAS' query."
+
+
+def _failures(failures: Sequence[Failure], committed: bool) -> str:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, mode, reason in failures:
+        groups.setdefault((mode, reason), []).append(name)
+    parts = [_group(mode, reason, names) for (mode, reason), names in groups.items()]
+    parts.append(f"Replica{'s' if len(failures) > 1 else ''} will be recovered automatically.")
+    parts.append(
+        "Transaction is still committed on the main instance and other alive replicas."
+        if committed
+        else "Transaction was aborted on all instances."
     )
+    late = [name for name, _, reason in failures if reason == RPC_TIMEOUT]
+    if late:
+        parts.append(
+            f"Main reached an RPC timeout while replicating to [{', '.join(late)}]. One possible reason for this error "
+            "is that the replica is down and in that case make sure to recover it. If all of your replicas are up and "
+            "running normally, then please try setting a smaller parameter value for 'deltas_batch_progress_size' "
+            "using 'SET COORDINATOR SETTING' query on the coordinator."
+        )
+    return " ".join(parts)
+
+
+def _group(mode: str, reason: str, names: list[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) == 1:
+        return f"Failed to replicate to {mode} replica {quoted[0]}: {reason}."
+    joined = ", ".join(quoted[:-1]) + " and " + quoted[-1]
+    plural = reason.replace("replica is", "replicas are").replace("replica has", "replicas have")
+    return f"Failed to replicate to {mode} replicas {joined}: {plural}."

@@ -7,11 +7,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.graph import Graph
 from sandbox.memgraph.core.messages import Commit
 
-VERSION: Final = "3.12.0"
 SERVER_NAME: Final = "Neo4j/v5.11.0 compatible graph database server - Memgraph"
 LOG_LIMIT: Final = 50_000
 """Commits kept in memory for lagging replicas; one that needs older ones gets a snapshot."""
@@ -75,6 +75,9 @@ class Settings:
     stale_history: bool = True
     restore_replication_state: bool = True
     server_name: str = SERVER_NAME
+    compat: Compat = DEFAULT
+    config: tuple[tuple[str, str, str, str], ...] = ()
+    """SHOW CONFIG's rows: name, default_value, current_value, description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,8 @@ class Instance:
     committing: bool = False
     system_owner: object = None
     write_access: set[object] = field(default_factory=set)
+    sessions: dict[object, tuple[str, str]] = field(default_factory=dict)
+    """Who is logged in: user (empty if there are none) and session UUID."""
     busy_calls: int = 0
 
     def next_timestamp(self) -> int:

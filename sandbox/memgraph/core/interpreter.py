@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sandbox.memgraph.core import errors, roles, show, users
 from sandbox.memgraph.core.commit import commit
@@ -12,12 +12,14 @@ from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Steps, Until
-from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.errors import NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Role
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
 STORAGE_ACCESS_TIMEOUT_S: Final = 1.0
+Notifications: TypeAlias = list[dict[str, str]]
+"""Each with severity, code, title and description."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class Result:
     commits: bool = False
     rows: list[list[Any]] | None = None
     stats: dict[str, int] | None = None
-    notifications: list[dict[str, str]] = field(default_factory=list)
+    notifications: Notifications = field(default_factory=list)
     system: bool = False
     cypher: bool = False
 
@@ -52,11 +54,11 @@ class Interpreter:
         self._open(writes=not read_only)
         self.explicit = True
 
-    def commit(self) -> Steps[None]:
-        """Commit the explicit transaction."""
+    def commit(self) -> Steps[Notifications]:
+        """Commit the explicit transaction; gives what the client has to be told although it succeeded."""
         if not self.explicit or self.transaction is None:
             raise QueryError("No current transaction to commit.")
-        yield from self._commit()
+        return (yield from self._commit())
 
     def rollback(self) -> None:
         """Abort the explicit transaction."""
@@ -84,30 +86,37 @@ class Interpreter:
         self.explicit = False
         self.instance.write_access.discard(self)
 
-    def _commit(self) -> Steps[None]:
+    def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
         try:
             yield from commit(self.instance, self.transaction)
+        except NotReplicated as error:
+            if not (error.committed and self.instance.settings.compat.sync_failure_is_warning):
+                raise
+            return [_note("SyncReplicationFailure", error.notice, "WARNING")]
         finally:
             self._closed()
+        return []
 
     # Queries
 
     def prepare(self, query: str, parameters: Mapping[str, Any]) -> Steps[Result]:
         """Parse and check. Nothing has happened yet when this returns."""
-        statement = parse(query)
+        statement = parse(query, self.instance.settings.compat)
         match statement:
             case ast.Cypher():
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
-                return Result((), lambda: self._control(action))
+                return self._control(action)
             case ast.IndexChange():
                 return self._index(statement)
-            case ast.Show(what):
-                return self._show(what)
+            case ast.Show():
+                return self._show(statement)
+            case ast.Coordination():
+                raise QueryError(errors.NOT_A_COORDINATOR)
         if self.explicit:
-            subject = "Authentication clause is" if isinstance(statement, ast.UserChange) else "Managing replication is"
-            raise errors.in_explicit_transaction(subject)
+            subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
+            raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
         result = self._system(statement)
         instance = self.instance
         free = yield Until(lambda: instance.system_owner is None, SYSTEM_LOCK_TRY_S)
@@ -127,8 +136,12 @@ class Interpreter:
             if result.rows:
                 return rows, True
             if result.commits:
-                yield from self._commit()
+                result.notifications += yield from self._commit()
             return rows, False
+        except NotReplicated as error:
+            self.abort()
+            transient = self.instance.settings.compat.pull_failure_transient
+            raise QueryError(error.message, errors.TRANSIENT if transient else errors.CLIENT) from None
         except QueryError:
             self.abort()
             raise
@@ -163,18 +176,22 @@ class Interpreter:
         if self.transaction is not None and not self.transaction.may_write:
             raise QueryError(errors.MISALIGNED_ACCESS)
 
-    def _control(self, action: str) -> Steps[list[list[Any]]]:
-        if action == "BEGIN":
-            self.begin()
-        elif action == "ROLLBACK":
-            self.rollback()
-        else:
-            yield from self.commit()
-        return []
+    def _control(self, action: str) -> Result:
+        def run() -> Steps[list[list[Any]]]:
+            if action == "BEGIN":
+                self.begin()
+            elif action == "ROLLBACK":
+                self.rollback()
+            else:
+                result.notifications += yield from self.commit()
+            return []
+
+        result = Result((), run)
+        return result
 
     def _index(self, change: ast.IndexChange) -> Result:
         if self.explicit:
-            raise errors.in_explicit_transaction("Index manipulation is")
+            raise errors.in_explicit_transaction("Index manipulation is", self.instance.settings.compat)
         self._check_write()
         instance, key = self.instance, (change.label, change.properties)
 
@@ -191,12 +208,9 @@ class Interpreter:
 
         return Result((), run, "w", commits=True)
 
-    def _show(self, what: str) -> Result:
-        if what in ("INSTANCE", "INSTANCES"):
-            raise QueryError(errors.NOT_A_COORDINATOR)
-        if self.explicit:
-            raise errors.in_explicit_transaction(show.SUBJECTS[what])
-        instance = self.instance
+    def _show(self, statement: ast.Show) -> Result:
+        instance, what = self.instance, statement.what
+        show.check(instance, statement, explicit=self.explicit)
 
         def run() -> Steps[list[list[Any]]]:
             if what in show.ROLE_LOCKED and instance.exclusive:
