@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sandbox.memgraph.core import effects, follower, roles
+from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.effects import Steps
 from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.errors import QueryError
@@ -60,9 +61,10 @@ class World:
         self._count += 1
         return f"id-{self._count}"
 
-    def start(self, name: str, *, stale_history: bool = True) -> Instance:
+    def start(self, name: str, *, stale_history: bool = True, compat: Compat = DEFAULT) -> Instance:
         """Start an instance, from its log if it ran before. Nothing of its role is restored."""
-        instance = Instance(self.fresh(), self.fresh(), Epochs(self.fresh()), Settings(stale_history=stale_history))
+        settings = Settings(stale_history=stale_history, compat=compat)
+        instance = Instance(self.fresh(), self.fresh(), Epochs(self.fresh()), settings)
         log = self.logs.setdefault(name, [])
         instance.recover(log)
         if not log:

@@ -41,6 +41,9 @@ class Compat:
     license_needed: str
     """The answer to a query that only Enterprise has; {} is what is asked for."""
 
+    user_notifications: bool
+    """CREATE USER says in a notification what it did (3.10)."""
+
     # SHOW
     storage_rows: str
     """Whose SHOW STORAGE INFO: `3.5`, `3.9` or, for the whole server and by database, `3.11`."""
@@ -68,6 +71,7 @@ _3_6: Final = Compat(
     diverged_rolled_back=False,
     multicommand="also knwon as an auto committing transaction, in order to execute this particular query.",
     license_needed=_BEFORE_3_11,
+    user_notifications=False,
     storage_rows="3.5",
     storage_scopes=False,
     license_policy=False,
@@ -91,6 +95,7 @@ _3_12: Final = replace(
     version="3.12.0",
     failures_named=True,
     license_needed=_SINCE_3_11,
+    user_notifications=True,
     storage_rows="3.11",
     storage_scopes=True,
     license_policy=True,

@@ -57,6 +57,25 @@ WRITE_ON_REPLICA: Final = (
 USERS_ON_REPLICA: Final = (
     "Query forbidden on the replica! Switch role to MAIN and update user data, then switch back to REPLICA."
 )
+
+
+def user_exists(name: str) -> QueryError:
+    """CREATE USER without IF NOT EXISTS."""
+    return QueryError(
+        f"User or role with name '{name}' already exists. Use the SHOW USERS or SHOW ROLES query to list all users and "
+        "roles. In addition you can rerun the current query with IF NOT EXISTS."
+    )
+
+
+def no_such_user(name: str, *, drop: bool) -> QueryError:
+    """SET PASSWORD or DROP USER."""
+    if drop:
+        return QueryError(
+            f"User with username '{name}' doesn't exist. A new user can be created via the CREATE USER query."
+        )
+    return QueryError(f"User '{name}' doesn't exist.")
+
+
 NOT_MAIN_ANYMORE: Final = "Cannot commit because instance is not main anymore."
 CANNOT_PROMOTE: Final = "Couldn't set replication role to main!"
 CANNOT_DEMOTE: Final = "Couldn't set role to replica!"

@@ -233,8 +233,25 @@ class Interpreter:
                 note = _note("DropReplica", f"Replica {name} is dropped.")
                 return _effect(lambda: roles.drop(instance, name), note)
             case ast.UserChange():
-                return _effect(lambda: users.change(instance, statement))
+                return self._change_user(statement)
         raise AssertionError(f"no handler for {statement!r}")
+
+    def _change_user(self, statement: ast.UserChange) -> Result:
+        instance, name = self.instance, statement.name
+
+        def run() -> Steps[list[list[Any]]]:
+            existed = name in instance.users
+            yield from users.change(instance, statement)
+            if instance.settings.compat.user_notifications and statement.action.startswith("create"):
+                result.notifications.append(
+                    _note("CreateUser", f"User '{name}' already exists.", "WARNING")
+                    if existed
+                    else _note("CreateUser", f"User '{name}' created. All privileges granted.")
+                )
+            return []
+
+        result = Result((), run)
+        return result
 
     def _set_role(self, statement: ast.SetRole) -> Result:
         instance, port = self.instance, statement.port

@@ -26,6 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_and_version() -> None:
     assert "--init-file" in run("--help").stdout
     assert run("--version").stdout == "3.12.0\n"
+    assert run("--version", "--compat=3.6").stdout == "3.6.0\n"
 
 
 def test_bad_flags_exit_one_with_one_line() -> None:

@@ -227,7 +227,7 @@ class Session:
         _shape(fields)
         self._need_idle()
         notifications = yield from self.interpreter.commit()
-        self._success(**({"notifications": notifications} if notifications else {}))
+        self._success(**({"notifications": notifications, "run_id": ""} if notifications else {}))
 
     def _rollback(self, fields: list[Any]) -> Steps[None]:
         _shape(fields)
