@@ -118,6 +118,8 @@ def _two_phases(
         reason = yield from _send(instance, replica, request)
         if reason is None:
             prepared.append(replica)
+            if instance.settings.compat.vote_counts_as_commit:
+                replica.ts = change.ts
         else:
             failed.append(_failure(replica, reason))
     if not failed:

@@ -31,6 +31,13 @@ class Compat:
     sync_failure_is_warning: bool
     """A SYNC replica's failure is a success with a WARNING notification (after 3.12)."""
 
+    vote_counts_as_commit: bool
+    """`ts` of a STRICT_SYNC replica moves when it votes (up to 3.9), not after the second phase: if that is lost, the
+    replica is shown `ready` and 0 behind; if the transaction was aborted, ahead of its main."""
+    heartbeat_only_advances: bool
+    """A heartbeat never takes `ts` back, and says nothing of a diverged replica (3.12): one that lost commits is shown
+    where it was until its recovery ends."""
+
     # Registration
     diverged_rolled_back: bool
     """Error 3 leaves no ghost (after 3.12). Error 5 leaves one in every release."""
@@ -68,6 +75,8 @@ _3_6: Final = Compat(
     failures_named=False,
     pull_failure_transient=True,
     sync_failure_is_warning=False,
+    vote_counts_as_commit=True,
+    heartbeat_only_advances=False,
     diverged_rolled_back=False,
     multicommand="also knwon as an auto committing transaction, in order to execute this particular query.",
     license_needed=_BEFORE_3_11,
@@ -94,6 +103,8 @@ _3_12: Final = replace(
     level="3.12",
     version="3.12.0",
     failures_named=True,
+    vote_counts_as_commit=False,
+    heartbeat_only_advances=True,
     license_needed=_SINCE_3_11,
     user_notifications=True,
     storage_rows="3.11",

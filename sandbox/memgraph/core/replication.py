@@ -55,15 +55,18 @@ def heartbeat(instance: Instance, replica: Registration) -> Steps[Verdict | None
         replica.status = Status.INVALID
         return None
     assert isinstance(answer, Answer)
-    replica.ts = answer.ldt
     verdict = instance.epochs.judge(instance.ldt, answer.epoch, answer.ldt)
+    if not instance.settings.compat.heartbeat_only_advances:
+        replica.ts = answer.ldt
+    elif verdict is not Verdict.DIVERGED:
+        replica.ts = max(replica.ts, answer.ldt)
     if verdict is Verdict.DIVERGED:
         replica.status = Status.DIVERGED
     elif verdict is Verdict.READY:
         replica.status = Status.READY
     else:
         replica.status = Status.RECOVERY
-        yield Spawn(replica, recover(instance, replica))
+        yield Spawn(replica, recover(instance, replica, answer.ldt))
     return verdict
 
 
@@ -73,25 +76,29 @@ def recheck(instance: Instance, replica: Registration) -> Steps[None]:
         yield from heartbeat(instance, replica)
 
 
-def recover(instance: Instance, replica: Registration) -> Steps[None]:
-    """Ship what is missing: commits if the log reaches back, else everything. Later commits wait for a next turn."""
+def recover(instance: Instance, replica: Registration, position: int) -> Steps[None]:
+    """Ship what is missing: commits if the log reaches back, else everything. Later commits wait for a next turn.
+
+    `position` is the replica's own; what the main shows of it (`ts`) changes only at the end.
+    """
     target = instance.ldt
     while True:
-        commits = instance.commits_after(replica.ts)
+        commits = instance.commits_after(position)
         request: WalFiles | Snapshot
         if commits is None:
             request, timeout = Snapshot(instance.main_uuid, instance.dump()), SNAPSHOT_TIMEOUT_S
         else:
             request = WalFiles(instance.main_uuid, instance.database_uuid, commits[:BATCH])
             timeout = WAL_TIMEOUT_S
-        before = replica.ts
+        before = position
         answer = yield Call(replica.address, request, timeout)
         if not current(instance, replica):
             return
         if isinstance(answer, Lost) or not answer.ok:
-            replica.status = Status.INVALID
+            replica.ts, replica.status = position, Status.INVALID
             return
-        replica.ts = answer.ldt
-        if replica.ts >= target or replica.ts <= before:
+        position = answer.ldt
+        if position >= target or position <= before:
             break
+    replica.ts = position
     replica.status = Status.READY if instance.ldt <= replica.ts else Status.INVALID

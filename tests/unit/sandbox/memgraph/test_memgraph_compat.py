@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from sandbox.memgraph.core.errors import (
     NotReplicated,
     QueryError,
 )
+from sandbox.memgraph.core.instance import Instance
+from sandbox.memgraph.core.messages import Finalize, Lost, Prepare, Request, WalFiles
 
 OLD, NEW = ("3.6", "3.9"), ("3.12", "master")
 CLIENT, TRANSIENT = errors.CLIENT, errors.TRANSIENT
@@ -460,3 +463,88 @@ def test_build_and_config() -> None:
     assert cell.world.query("a", "SHOW BUILD INFO") == [["build_type", "RelWithDebInfo"]]
     answer = cell.run("SHOW CONFIG").fields[0]
     assert answer["fields"] == ["name", "default_value", "current_value", "description"]
+
+
+def lose(kind: type[Request], to: str, *, timed_out: bool = False) -> Callable[[str, str, Request], Lost | None]:
+    return lambda _, target, request: Lost(timed_out) if isinstance(request, kind) and target == to else None
+
+
+def shown(world: World, name: str) -> dict[str, Any]:
+    info: dict[str, Any] = {row[0]: row[4] for row in world.query("a", "SHOW REPLICAS")}[name]["memgraph"]
+    return info
+
+
+def triple(level: str, mode: str) -> World:
+    world = World()
+    for name in ("a", "b", "c"):
+        world.start(name, compat=COMPAT[level])
+        world.query(name, "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
+    world.query("a", "SET REPLICATION ROLE TO MAIN")
+    for name in ("b", "c"):
+        world.query("a", f"REGISTER REPLICA {name} {mode} TO '{name}'")
+    world.query("a", "CREATE (:T)")
+    return world
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_lost_second_phase_shows_only_since_3_10(level: str) -> None:
+    """P-S4's sign, `ready` and behind, can't be seen before."""
+    world = triple(level, "STRICT_SYNC")
+    world.intercept = lose(Finalize, "b")
+    world.query("a", "CREATE (:T)")
+    assert shown(world, "b")["status"] == "ready"
+    assert (shown(world, "b")["behind"] == 0) is (level in OLD)
+    assert shown(world, "c")["behind"] == 0
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_vote_for_what_was_aborted_puts_a_replica_ahead_up_to_3_9(level: str) -> None:
+    world = triple(level, "STRICT_SYNC")
+    world.intercept = lose(Prepare, "c")
+    with pytest.raises(QueryError):
+        world.query("a", "CREATE (:T)")
+    assert (shown(world, "b")["behind"] > 0) is (level in OLD)
+    assert shown(world, "b")["status"] == "ready"
+
+
+def restart_replica(world: World, name: str, level: str, *, own_writes: int = 0) -> Instance:
+    """Away long enough to be invalid; back without its last commit, as the same main's replica (a restored role)."""
+    world.kill(name)
+    world.advance(5)
+    del world.logs[name][-1]
+    instance = world.start(name, compat=COMPAT[level])
+    for _ in range(own_writes):
+        world.query(name, "CREATE (:Other)")
+    world.query(name, "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
+    instance.main_uuid = world.instances["a"].main_uuid
+    return instance
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_replica_that_lost_its_last_commit_is_shown_where_it_was_since_3_12(level: str) -> None:
+    world = triple(level, "ASYNC")
+    world.advance(1)
+    world.query("a", "CREATE (:T)")
+    world.advance(1)
+    before = shown(world, "b")["ts"]
+    replica = restart_replica(world, "b", level)
+    world.intercept = lose(WalFiles, "b", timed_out=True)
+    world.advance(3)
+    assert shown(world, "b")["status"] == "recovery"
+    assert shown(world, "b")["ts"] == (before if level in NEW else replica.ldt)
+    assert replica.ldt < before
+    world.intercept = lambda *_: None
+    world.advance(60)
+    assert shown(world, "b") == {"ts": before, "behind": 0, "status": "ready"}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_diverged_replica_is_shown_where_it_was_since_3_12(level: str) -> None:
+    world = triple(level, "ASYNC")
+    world.advance(1)
+    before = shown(world, "b")["ts"]
+    replica = restart_replica(world, "b", level, own_writes=2)
+    world.advance(3)
+    assert shown(world, "b")["status"] == "diverged"
+    assert replica.ldt > before
+    assert shown(world, "b")["ts"] == (before if level in NEW else replica.ldt)
