@@ -93,6 +93,8 @@ _LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TRUE: Final = ("1", "t", "true", "y", "yes")
 _FALSE: Final = ("0", "f", "false", "n", "no")
 _PATHS: Final = frozenset({"bolt_cert_file", "bolt_key_file", "data_directory", "init_file"})
+_CRON: Final = "--storage-snapshot-interval"
+"""The other way to have periodic snapshots."""
 _DEPTH: Final = 8
 """Flag files that name flag files: a chain this long is a circle."""
 DEFAULTS: Final = Flags()
@@ -118,7 +120,13 @@ def parse(arguments: Sequence[str]) -> Flags:
             values[name] = _value(name, text)
         else:
             ignored.append(f"--{written}")
-    return replace(DEFAULTS, **values, ignored=tuple(dict.fromkeys(ignored)))
+    flags = replace(DEFAULTS, **values, ignored=tuple(dict.fromkeys(ignored)))
+    if flags.storage_wal_enabled and flags.storage_snapshot_interval_sec == 0 and _CRON not in flags.ignored:
+        raise BadFlag(
+            "--storage-snapshot-interval-sec is 0, and Memgraph keeps no commit log without periodic snapshots: "
+            "set it to a number above 0, or --storage-wal-enabled=false"
+        )
+    return flags
 
 
 def _split(arguments: list[str], depth: int) -> list[tuple[str, str, str]]:

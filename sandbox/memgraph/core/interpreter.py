@@ -110,14 +110,14 @@ class Interpreter:
                 return self._control(action)
             case ast.IndexChange():
                 return self._index(statement)
-            case ast.Show():
+            case ast.Show(what) if what not in show.SYSTEM_LOCKED:
                 return self._show(statement)
             case ast.Coordination():
                 raise QueryError(errors.NOT_A_COORDINATOR)
-        if self.explicit:
+        if self.explicit and not isinstance(statement, ast.Show):
             subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
             raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
-        result = self._system(statement)
+        result = self._show(statement) if isinstance(statement, ast.Show) else self._system(statement)
         instance = self.instance
         free = yield Until(lambda: instance.system_owner is None, SYSTEM_LOCK_TRY_S)
         if not free:

@@ -37,6 +37,8 @@ _SUBJECTS: Final = {
 """How the refusal inside an explicit transaction begins; all others are `Storage information query`."""
 ROLE_LOCKED: Final = frozenset({"REPLICATION ROLE", "REPLICAS"})
 """These need the role lock: they wait while a registration is going on."""
+SYSTEM_LOCKED: Final = frozenset({"USERS"})
+"""These are system queries, of which there is one at a time, like the statements that change users and roles."""
 _LOGIN: Final = "1970-01-01 00:00:00.000000"
 """Of every session: the core has no clock."""
 

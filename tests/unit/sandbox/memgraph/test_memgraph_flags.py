@@ -57,6 +57,14 @@ def test_other_real_flags_are_reported_but_accepted() -> None:
     )
 
 
+def test_a_commit_log_needs_snapshots() -> None:
+    """memgraph.cpp: fatal at start."""
+    with pytest.raises(BadFlag, match="no commit log without periodic snapshots"):
+        parse(["--storage-snapshot-interval-sec=0"])
+    assert parse(["--storage-snapshot-interval-sec=0", "--nostorage-wal-enabled"]).storage_snapshot_interval_sec == 0
+    assert parse(["--storage-snapshot-interval-sec=0", "--storage-snapshot-interval=300"]).storage_wal_enabled
+
+
 def test_the_packaged_servers_defaults() -> None:
     """config/flags.yaml of the packages: a bare binary has neither WAL nor a snapshot on exit."""
     flags = parse([])

@@ -238,6 +238,10 @@ def test_second_system_query_is_refused() -> None:
     other.world = client.world
     answer = other.run("DROP REPLICA x")[0].fields[0]
     assert answer == {"code": errors.CLIENT, "message": errors.CONCURRENT_SYSTEM_QUERIES}
+    other.say(RESET)
+    assert other.run("SHOW USERS")[0].fields[0]["message"] == errors.CONCURRENT_SYSTEM_QUERIES
+    other.say(RESET)
+    assert tags(other.run("SHOW REPLICATION ROLE")) == [SUCCESS]
     client.say(PULL, {"n": -1})
     other.say(RESET)
     assert tags(other.run("DROP REPLICA x")) == [SUCCESS]
