@@ -119,6 +119,8 @@ def parse(arguments: Sequence[str]) -> Flags:
         elif name in MODELLED or name in OWN:
             values[name] = _value(name, text)
         else:
+            if REAL[name] == "bool":
+                _boolean(f"--{written}", text)
             ignored.append(f"--{written}")
     flags = replace(DEFAULTS, **values, ignored=tuple(dict.fromkeys(ignored)))
     if flags.storage_wal_enabled and flags.storage_snapshot_interval_sec == 0 and _CRON not in flags.ignored:
@@ -181,9 +183,7 @@ def _read_flag_file(path: str, depth: int) -> list[str]:
 def _value(name: str, text: str) -> Any:
     default, flag = getattr(DEFAULTS, name), f"--{name.replace('_', '-')}"
     if isinstance(default, bool):
-        if text.lower() not in _TRUE + _FALSE:
-            raise BadFlag(f"{flag} is {text!r}: set it to true or false")
-        return text.lower() in _TRUE
+        return _boolean(flag, text)
     if name in _RANGES:
         return _number(flag, text, type(default), *_RANGES[name])
     if name == "log_level" and text.upper() not in _LEVELS:
@@ -195,6 +195,12 @@ def _value(name: str, text: str) -> Any:
             raise BadFlag(f"{flag} is empty: set it to a path")
         return Path(text) if text else None
     return text.upper() if name == "log_level" else text
+
+
+def _boolean(flag: str, text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise BadFlag(f"{flag} is {text!r}: set it to true or false")
+    return text.lower() in _TRUE
 
 
 def _number(flag: str, text: str, kind: type[int] | type[float], low: int, high: int) -> int | float:

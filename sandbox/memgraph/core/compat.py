@@ -48,6 +48,8 @@ class Compat:
     license_needed: str
     """The answer to a query that only Enterprise has; {} is what is asked for."""
 
+    no_read_only_access: str
+    """The answer to CREATE INDEX while transactions that may write stay open."""
     user_notifications: bool
     """CREATE USER says in a notification what it did (3.10)."""
 
@@ -80,6 +82,9 @@ _3_6: Final = Compat(
     diverged_rolled_back=False,
     multicommand="also knwon as an auto committing transaction, in order to execute this particular query.",
     license_needed=_BEFORE_3_11,
+    no_read_only_access=(
+        "Cannot get read only access to the storage. Try stopping other queries that are running in parallel."
+    ),
     user_notifications=False,
     storage_rows="3.5",
     storage_scopes=False,
@@ -95,6 +100,12 @@ _3_9: Final = replace(
     version="3.9.0",
     pull_failure_transient=False,
     multicommand="also known as an auto committing transaction, in order to execute this particularquery.",
+    no_read_only_access=(
+        "Cannot get read-only access to the storage. Try stopping other parallel queries. You can increase the timeout "
+        "via SET DATABASE SETTINGS 'storage.access_timeout_sec' TO 'value'; or via the --storage-access-timeout-sec "
+        "flag. Run SHOW CONFIG to return the current value. See: "
+        "https://memgraph.com/docs/help-center/errors/transactions#storage-access-timeout"
+    ),
     storage_rows="3.9",
     update_config=True,
 )

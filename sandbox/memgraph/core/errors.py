@@ -42,6 +42,11 @@ def in_explicit_transaction(subject: str, compat: Compat) -> QueryError:
     )
 
 
+def no_read_only_access(compat: Compat) -> QueryError:
+    """CREATE or DROP INDEX waited in vain for transactions that may write."""
+    return QueryError(compat.no_read_only_access, TRANSIENT)
+
+
 def license_needed(feature: str, compat: Compat) -> QueryError:
     """Community is asked for what needs a licence."""
     return QueryError(compat.license_needed.format(feature))
@@ -95,13 +100,22 @@ BAD_ADDRESS: Final = (
 )
 NO_ROUTE: Final = "You cannot fetch routing table from an instance which is not part of a cluster."
 CONFLICT: Final = (
-    "Cannot resolve conflicting transactions. You can retry this transaction when the conflicting transaction is "
-    "finished."
+    "Cannot resolve conflicting transactions. Retry this transaction when the conflicting transaction is finished. For "
+    "more details, visit https://memgraph.com/docs"
 )
-NO_READ_ONLY_ACCESS: Final = (
-    "Cannot get read only access to the storage. Try stopping other queries that are running in parallel."
-)
-MISALIGNED_ACCESS: Final = "Accessor type READ and query type W are misaligned!"
+
+
+def misaligned_access(kind: str) -> QueryError:
+    """A query that writes (`w` or `rw`) in a transaction that was opened to read."""
+    words = {"w": "WRITE", "rw": "READ-WRITE"}[kind]
+    return QueryError(f"Accessor type READ and query type {words} are misaligned!")
+
+
+def unknown_database(name: str) -> QueryError:
+    """RUN or BEGIN with another `db` than Community's only one. A driver takes it for worth a retry."""
+    return QueryError(f'Tried to retrieve an unknown database "{name}".', TRANSIENT)
+
+
 NOT_A_COORDINATOR: Final = (
     "Coordinator was not initialized as coordinator port, coordinator id or management port were not set."
 )

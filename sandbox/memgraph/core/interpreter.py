@@ -151,7 +151,7 @@ class Interpreter:
 
     def _cypher(self, query: ast.Cypher, parameters: Mapping[str, Any]) -> Result:
         if query.writes:
-            self._check_write()
+            self._check_write(query.kind)
         last = query.clauses[-1]
         columns = tuple(column.name for column in last.columns) if isinstance(last, ast.Return) else ()
         if len(set(columns)) != len(columns):
@@ -170,11 +170,11 @@ class Interpreter:
 
         return result
 
-    def _check_write(self) -> None:
+    def _check_write(self, kind: str) -> None:
         if self.instance.role is not Role.MAIN:
             raise QueryError(errors.WRITE_ON_REPLICA)
         if self.transaction is not None and not self.transaction.may_write:
-            raise QueryError(errors.MISALIGNED_ACCESS)
+            raise errors.misaligned_access(kind)
 
     def _control(self, action: str) -> Result:
         def run() -> Steps[list[list[Any]]]:
@@ -192,13 +192,13 @@ class Interpreter:
     def _index(self, change: ast.IndexChange) -> Result:
         if self.explicit:
             raise errors.in_explicit_transaction("Index manipulation is", self.instance.settings.compat)
-        self._check_write()
+        self._check_write("w")
         instance, key = self.instance, (change.label, change.properties)
 
         def run() -> Steps[list[list[Any]]]:
             alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
             if not alone:
-                raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
+                raise errors.no_read_only_access(instance.settings.compat)
             transaction = self._open(writes=True)
             if change.create and key not in instance.graph.indexes:
                 transaction.make_index(key)

@@ -253,7 +253,7 @@ def _shape(fields: list[Any], *types: type) -> None:
 def _check_database(extra: dict[str, Any]) -> None:
     name = extra.get("db") or "memgraph"
     if name != "memgraph":
-        raise QueryError(f'Unknown database "{name}"')
+        raise errors.unknown_database(name)
 
 
 def _allowed(tag: int, version: Version) -> bool:

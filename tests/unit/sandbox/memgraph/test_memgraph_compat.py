@@ -548,3 +548,41 @@ def test_a_diverged_replica_is_shown_where_it_was_since_3_12(level: str) -> None
     assert shown(world, "b")["status"] == "diverged"
     assert replica.ldt > before
     assert shown(world, "b")["ts"] == (before if level in NEW else replica.ldt)
+
+
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [
+        ("3.6", "Cannot get read only access to the storage. Try stopping other queries that are running in parallel."),
+        *(
+            (
+                level,
+                "Cannot get read-only access to the storage. Try stopping other parallel queries. You can increase the "
+                "timeout via SET DATABASE SETTINGS 'storage.access_timeout_sec' TO 'value'; or via the "
+                "--storage-access-timeout-sec flag. Run SHOW CONFIG to return the current value. See: "
+                "https://memgraph.com/docs/help-center/errors/transactions#storage-access-timeout",
+            )
+            for level in LEVELS[1:]
+        ),
+    ],
+)
+def test_an_index_in_the_way_of_writers(level: str, message: str) -> None:
+    cell = Cell(level)
+    cell.say(BEGIN, {})
+    error = cell.refusal("CREATE INDEX ON :T")
+    assert (error.code, error.message) == (TRANSIENT, message)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_conflicts(level: str) -> None:
+    cell = Cell(level)
+    cell.world.query("a", "CREATE (:T)")
+    cell.say(BEGIN, {})
+    cell.run("MATCH (n:T) SET n.x = 1")
+    cell.say(PULL, {"n": -1})
+    error = cell.refusal("MATCH (n:T) SET n.x = 2")
+    assert (error.code, error.message) == (
+        TRANSIENT,
+        "Cannot resolve conflicting transactions. Retry this transaction when the conflicting transaction is finished. "
+        "For more details, visit https://memgraph.com/docs",
+    )

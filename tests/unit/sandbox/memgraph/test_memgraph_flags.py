@@ -90,6 +90,7 @@ def test_every_modelled_flag_is_real_and_has_a_field() -> None:
         (["--log-level=LOUD"], "--log-level"),
         (["--compat=3.7"], "3.6, 3.9, 3.12, master"),
         (["--replication-restore-state-on-startup=maybe"], "true or false"),
+        (["--telemetry-enabled=maybe"], "true or false"),
         (["--data-directory="], "path"),
         (["--bolt-port"], "missing its value"),
         (["stray"], "unexpected argument 'stray': flags are"),
