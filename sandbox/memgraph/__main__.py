@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Final
 
@@ -21,8 +22,9 @@ _BAD_FLAG: Final = 1
 
 def main(arguments: list[str]) -> int:
     """Run the command; the exit code is 1 for what the command line has to change."""
+    config = os.environ.get("MEMGRAPH_CONFIG")  # the command line overrides it
     try:
-        flags = parse(arguments)
+        flags = parse([f"--flag-file={config}", *arguments] if config else arguments)
     except BadFlag as error:
         print(f"memgraph: {error}", file=sys.stderr)
         return _BAD_FLAG

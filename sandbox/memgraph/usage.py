@@ -31,7 +31,8 @@ nothing reaches any replica of this instance, and it hears no answer:
       admin.sendall(b'{"knob": "link", "peer": "*", "state": "blackhole"}\\n')
       print(admin.makefile().readline())
 
-MEMGRAPH_USER and MEMGRAPH_PASSWORD name the first user, as for the real server.
+As for the real server, MEMGRAPH_USER and MEMGRAPH_PASSWORD make the first user, and MEMGRAPH_CONFIG
+names a flag file that is read before the command line.
 """
 
 

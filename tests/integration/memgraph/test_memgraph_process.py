@@ -29,6 +29,14 @@ def test_help_and_version() -> None:
     assert run("--version", "--compat=3.6").stdout == "3.6.0\n"
 
 
+def test_the_environment_may_name_a_flag_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "memgraph.conf"
+    path.write_text("--compat=3.9\n")
+    monkeypatch.setenv("MEMGRAPH_CONFIG", str(path))
+    assert run("--version").stdout == "3.9.0\n"
+    assert run("--version", "--compat=3.6").stdout == "3.6.0\n"
+
+
 def test_bad_flags_exit_one_with_one_line() -> None:
     for argument in ("--management-port=10000", "--bolt-port=x", "--bolt-prot=1", "--init-file=/nowhere/init"):
         result = run(argument)
