@@ -77,7 +77,8 @@ def rows(instance: Instance, what: str) -> list[list[Any]]:
         case "ACTIVE USERS INFO":
             return [[name, uuid, _LOGIN] for name, uuid in instance.sessions.values()]
         case "INDEX INFO":
-            return [_index(instance, label, properties) for label, properties in instance.graph.indexes]
+            indexes = [_index(instance, label, properties) for label, properties in instance.graph.indexes]
+            return sorted(indexes, key=lambda row: (row[0], row[1], row[2] or []))
         case "CONFIG":
             return [list(row) for row in instance.settings.config]
         case "VERSION":
