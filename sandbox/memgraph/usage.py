@@ -15,8 +15,8 @@ _HEAD: Final = """\
 usage: memgraph-ha sandbox memgraph [--flag=value | --flag value | --boolean | --noboolean] ...
 
 A simulated Memgraph Community instance: Bolt, replication and durability, without a Memgraph. For
-programs that talk to Memgraph and for what happens to them when it fails; not for data you need.
-Nodes, labels and properties; no relationships, no procedures.
+programs that talk to Memgraph and for what happens to them when it fails; not for data you need. It
+knows some Cypher; what it doesn't know is an error, never a guess.
 """
 _EXAMPLES: Final = """\
 Alone, with a driver: start it, then in Python

@@ -26,15 +26,15 @@ def parse(query: str, compat: Compat = DEFAULT) -> ast.Statement:
 
 
 def _statement(cursor: Cursor, compat: Compat) -> ast.Statement:
-    coordination = coordinator_statement(cursor, compat)
-    if coordination is not None:
-        return coordination
-    if cursor.accept("SHOW"):
-        return show_statement(cursor, compat)
     for words, parse_rest in _STATEMENTS:
         if cursor.at(*words):
             cursor.expect(*words)
             return parse_rest(cursor)
+    if cursor.accept("SHOW"):
+        return show_statement(cursor, compat)
+    coordination = coordinator_statement(cursor, compat)
+    if coordination is not None:
+        return coordination
     if cursor.token.kind == "end" or cursor.at(";"):
         raise cursor.mismatch("{a query}")
     return cypher(cursor)
