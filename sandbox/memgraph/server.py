@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from sandbox.memgraph.admin import Admin
 from sandbox.memgraph.bolt_server import BoltConnection
 from sandbox.memgraph.core import roles, users
+from sandbox.memgraph.core.compat import COMPAT
 from sandbox.memgraph.core.cypher.ast import UserChange
 from sandbox.memgraph.core.durability import IdentityRecord, Limits
 from sandbox.memgraph.core.epochs import Epochs
@@ -24,7 +25,7 @@ from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.disk import Disk
-from sandbox.memgraph.flags import BadFlag, Flags
+from sandbox.memgraph.flags import BadFlag, Flags, config
 from sandbox.memgraph.journal import Journal
 from sandbox.memgraph.link import Link
 from sandbox.memgraph.listeners import ReplicationListener
@@ -50,6 +51,8 @@ def new_instance(flags: Flags) -> Instance:
         restore_replication_state=flags.replication_restore_state_on_startup,
         server_name=flags.bolt_server_name_for_init,
         files=files,
+        compat=COMPAT[flags.compat],
+        config=config(flags),
     )
     return Instance(str(uuid.uuid4()), str(uuid.uuid4()), Epochs(str(uuid.uuid4())), settings)
 

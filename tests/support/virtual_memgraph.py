@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sandbox.memgraph.core import effects, follower, roles
+from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.durability import (
     AppendCommit,
     DeleteFiles,
@@ -153,10 +154,16 @@ class World:
     # Processes
 
     def start(
-        self, name: str, *, settings: Settings | None = None, stale_history: bool = True, restore: bool = False
+        self,
+        name: str,
+        *,
+        settings: Settings | None = None,
+        stale_history: bool = True,
+        compat: Compat = DEFAULT,
+        restore: bool = False,
     ) -> Instance:
         """Start an instance, from its files if it ran before; its role only if `restore`."""
-        chosen = settings or Settings(stale_history=stale_history)
+        chosen = settings or Settings(stale_history=stale_history, compat=compat)
         instance = Instance(self.fresh(), self.fresh(), Epochs(self.fresh()), chosen)
         storage = self.storage.setdefault(name, Storage())
         if storage.identity is None:

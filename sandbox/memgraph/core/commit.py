@@ -12,7 +12,7 @@ from typing import Final
 
 from sandbox.memgraph.core import errors, line, replication
 from sandbox.memgraph.core.effects import Call, Connect, Disconnect, Note, Persist, Steps, Until
-from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.errors import Failure, NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role, Status
 from sandbox.memgraph.core.messages import Commit, Finalize, Loss, Lost, Prepare
 from sandbox.memgraph.core.transaction import Transaction
@@ -36,8 +36,12 @@ class _Shipping:
     previous: int
     two_phase: bool
     streams: dict[str, Registration] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
     unfinalized: set[str] = field(default_factory=set)
+
+    def fail(self, replica: Registration, reason: str) -> None:
+        """The transaction isn't on this replica."""
+        self.failed[replica.name] = Failure(replica.name, replica.mode.name, reason)
 
     def let_go(self, replica: Registration) -> None:
         """Give the line back."""
@@ -93,16 +97,14 @@ def _commit(instance: Instance, change: Commit) -> Steps[None]:
         for replica in live:
             shipping.let_go(replica)
     if shipping.failed:
-        raise errors.not_replicated(
-            "STRICT_SYNC" if two_phase else "SYNC", list(shipping.failed), next(iter(shipping.failed.values()))
-        )
+        raise NotReplicated(list(shipping.failed.values()), instance.settings.compat, committed=not two_phase)
 
 
 def _start(instance: Instance, replica: Registration, shipping: _Shipping) -> Steps[None]:
     """Take the line and connect. A replica that isn't ready gets nothing; for an ASYNC one that is no failure."""
     reason = yield from _open(instance, replica, shipping)
     if reason is not None and replica.mode is not Mode.ASYNC:
-        shipping.failed[replica.name] = reason
+        shipping.fail(replica, reason)
 
 
 def _open(instance: Instance, replica: Registration, shipping: _Shipping) -> Steps[str | None]:
@@ -117,7 +119,7 @@ def _open(instance: Instance, replica: Registration, shipping: _Shipping) -> Ste
     taken = yield from line.take(replica, ASYNC_LINE_S if replica.mode is Mode.ASYNC else None)
     if not taken:
         replica.status = Status.INVALID
-        return errors.NO_RPC_LOCK
+        return errors.NOT_IN_SYNC  # never reported: only an ASYNC replica's line isn't waited for
     shipping.streams[replica.name] = replica
     connected = yield Connect(replica.address)
     if isinstance(connected, Lost):
@@ -134,16 +136,18 @@ def _send(instance: Instance, replica: Registration, shipping: _Shipping) -> Ste
         instance.main_uuid, instance.database_uuid, shipping.previous, shipping.change, shipping.two_phase
     )
     if replica.status is not Status.REPLICATING:  # three pings failed since it was opened
-        shipping.failed.setdefault(replica.name, errors.RPC_ERROR)
+        shipping.fail(replica, errors.RPC_ERROR)
         return
     answer = yield Call(replica.address, request, PREPARE_TIMEOUT_S)
     if isinstance(answer, Lost):
         shipping.let_go(replica)
-        shipping.failed[replica.name] = _REASONS[answer.how]
+        shipping.fail(replica, _REASONS[answer.how])
     elif not answer.ok or replica.status is not Status.REPLICATING:
-        shipping.failed[replica.name] = errors.RPC_ERROR
+        shipping.fail(replica, errors.RPC_ERROR)
     else:
         replica.status = Status.READY
+        if shipping.two_phase and instance.settings.compat.vote_counts_as_commit:
+            replica.ts = shipping.change.ts
         return
     replica.status = Status.INVALID
 

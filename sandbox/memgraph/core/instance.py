@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.durability import (
     Files,
     IdentityRecord,
@@ -23,7 +24,6 @@ from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.graph import Graph
 from sandbox.memgraph.core.messages import Commit
 
-VERSION: Final = "3.12.0"
 SERVER_NAME: Final = "Neo4j/v5.11.0 compatible graph database server - Memgraph"
 COMMITS_IN_MEMORY: Final = 50_000
 """WAL contents are also held in memory, for lagging replicas: beyond so many commits a snapshot lets old ones go."""
@@ -100,6 +100,9 @@ class Settings:
     restore_replication_state: bool = True
     server_name: str = SERVER_NAME
     files: Limits = field(default_factory=Limits)
+    compat: Compat = DEFAULT
+    config: tuple[tuple[str, str, str, str], ...] = ()
+    """SHOW CONFIG's rows: name, default_value, current_value, description."""
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +135,8 @@ class Instance:
     serving: bool = False
     system_owner: object = None
     write_access: set[object] = field(default_factory=set)
+    sessions: dict[object, tuple[str, str]] = field(default_factory=dict)
+    """Who is logged in: user (empty if there are none) and session UUID."""
     busy_calls: int = 0
 
     def next_timestamp(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sandbox.memgraph.core import errors, roles, show, users
 from sandbox.memgraph.core.commit import commit
@@ -12,12 +12,14 @@ from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Steps, Until
-from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.errors import NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Role
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
 STORAGE_ACCESS_TIMEOUT_S: Final = 1.0
+Notifications: TypeAlias = list[dict[str, str]]
+"""Each with severity, code, title and description."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class Result:
     commits: bool = False
     rows: list[list[Any]] | None = None
     stats: dict[str, int] | None = None
-    notifications: list[dict[str, str]] = field(default_factory=list)
+    notifications: Notifications = field(default_factory=list)
     system: bool = False
     cypher: bool = False
 
@@ -52,11 +54,11 @@ class Interpreter:
         self._open(writes=not read_only)
         self.explicit = True
 
-    def commit(self) -> Steps[None]:
-        """Commit the explicit transaction."""
+    def commit(self) -> Steps[Notifications]:
+        """Commit the explicit transaction; gives what the client has to be told although it succeeded."""
         if not self.explicit or self.transaction is None:
             raise QueryError("No current transaction to commit.")
-        yield from self._commit()
+        return (yield from self._commit())
 
     def rollback(self) -> None:
         """Abort the explicit transaction."""
@@ -84,31 +86,38 @@ class Interpreter:
         self.explicit = False
         self.instance.write_access.discard(self)
 
-    def _commit(self) -> Steps[None]:
+    def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
         try:
             yield from commit(self.instance, self.transaction)
+        except NotReplicated as error:
+            if not (error.committed and self.instance.settings.compat.sync_failure_is_warning):
+                raise
+            return [_note("SyncReplicationFailure", error.notice, "WARNING")]
         finally:
             self._closed()
+        return []
 
     # Queries
 
     def prepare(self, query: str, parameters: Mapping[str, Any]) -> Steps[Result]:
         """Parse and check. Nothing has happened yet when this returns."""
-        statement = parse(query)
+        statement = parse(query, self.instance.settings.compat)
         match statement:
             case ast.Cypher():
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
-                return Result((), lambda: self._control(action))
+                return self._control(action)
             case ast.IndexChange():
                 return self._index(statement)
-            case ast.Show(what):
-                return self._show(what)
-        if self.explicit:
-            subject = "Authentication clause is" if isinstance(statement, ast.UserChange) else "Managing replication is"
-            raise errors.in_explicit_transaction(subject)
-        result = self._system(statement)
+            case ast.Show(what) if what not in show.SYSTEM_LOCKED:
+                return self._show(statement)
+            case ast.Coordination():
+                raise QueryError(errors.NOT_A_COORDINATOR)
+        if self.explicit and not isinstance(statement, ast.Show):
+            subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
+            raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
+        result = self._show(statement) if isinstance(statement, ast.Show) else self._system(statement)
         instance = self.instance
         free = yield Until(lambda: instance.system_owner is None, SYSTEM_LOCK_TRY_S)
         if not free:
@@ -127,8 +136,12 @@ class Interpreter:
             if result.rows:
                 return rows, True
             if result.commits:
-                yield from self._commit()
+                result.notifications += yield from self._commit()
             return rows, False
+        except NotReplicated as error:
+            self.abort()
+            transient = self.instance.settings.compat.pull_failure_transient
+            raise QueryError(error.message, errors.TRANSIENT if transient else errors.CLIENT) from None
         except QueryError:
             self.abort()
             raise
@@ -138,7 +151,7 @@ class Interpreter:
 
     def _cypher(self, query: ast.Cypher, parameters: Mapping[str, Any]) -> Result:
         if query.writes:
-            self._check_write()
+            self._check_write(query.kind)
         last = query.clauses[-1]
         columns = tuple(column.name for column in last.columns) if isinstance(last, ast.Return) else ()
         if len(set(columns)) != len(columns):
@@ -157,31 +170,35 @@ class Interpreter:
 
         return result
 
-    def _check_write(self) -> None:
+    def _check_write(self, kind: str) -> None:
         if self.instance.role is not Role.MAIN:
             raise QueryError(errors.WRITE_ON_REPLICA)
         if self.transaction is not None and not self.transaction.may_write:
-            raise QueryError(errors.MISALIGNED_ACCESS)
+            raise errors.misaligned_access(kind)
 
-    def _control(self, action: str) -> Steps[list[list[Any]]]:
-        if action == "BEGIN":
-            self.begin()
-        elif action == "ROLLBACK":
-            self.rollback()
-        else:
-            yield from self.commit()
-        return []
+    def _control(self, action: str) -> Result:
+        def run() -> Steps[list[list[Any]]]:
+            if action == "BEGIN":
+                self.begin()
+            elif action == "ROLLBACK":
+                self.rollback()
+            else:
+                result.notifications += yield from self.commit()
+            return []
+
+        result = Result((), run)
+        return result
 
     def _index(self, change: ast.IndexChange) -> Result:
         if self.explicit:
-            raise errors.in_explicit_transaction("Index manipulation is")
-        self._check_write()
+            raise errors.in_explicit_transaction("Index manipulation is", self.instance.settings.compat)
+        self._check_write("w")
         instance, key = self.instance, (change.label, change.properties)
 
         def run() -> Steps[list[list[Any]]]:
             alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
             if not alone:
-                raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
+                raise errors.no_read_only_access(instance.settings.compat)
             transaction = self._open(writes=True)
             if change.create and key not in instance.graph.indexes:
                 transaction.make_index(key)
@@ -191,12 +208,9 @@ class Interpreter:
 
         return Result((), run, "w", commits=True)
 
-    def _show(self, what: str) -> Result:
-        if what in ("INSTANCE", "INSTANCES"):
-            raise QueryError(errors.NOT_A_COORDINATOR)
-        if self.explicit:
-            raise errors.in_explicit_transaction(show.SUBJECTS[what])
-        instance = self.instance
+    def _show(self, statement: ast.Show) -> Result:
+        instance, what = self.instance, statement.what
+        show.check(instance, statement, explicit=self.explicit)
 
         def run() -> Steps[list[list[Any]]]:
             if what in show.ROLE_LOCKED and instance.exclusive:
@@ -219,8 +233,25 @@ class Interpreter:
                 note = _note("DropReplica", f"Replica {name} is dropped.")
                 return _effect(lambda: roles.drop(instance, name), note)
             case ast.UserChange():
-                return _effect(lambda: users.change(instance, statement))
+                return self._change_user(statement)
         raise AssertionError(f"no handler for {statement!r}")
+
+    def _change_user(self, statement: ast.UserChange) -> Result:
+        instance, name = self.instance, statement.name
+
+        def run() -> Steps[list[list[Any]]]:
+            existed = name in instance.users
+            yield from users.change(instance, statement)
+            if instance.settings.compat.user_notifications and statement.action.startswith("create"):
+                result.notifications.append(
+                    _note("CreateUser", f"User '{name}' already exists.", "WARNING")
+                    if existed
+                    else _note("CreateUser", f"User '{name}' created. All privileges granted.")
+                )
+            return []
+
+        result = Result((), run)
+        return result
 
     def _set_role(self, statement: ast.SetRole) -> Result:
         instance, port = self.instance, statement.port

@@ -70,6 +70,8 @@ def heartbeat(instance: Instance, replica: Registration) -> Steps[Verdict | None
     if not answer.ok:
         replica.unaligned = True  # its status stays what it was
         return None
+    if not instance.settings.compat.heartbeat_only_advances:
+        replica.ts = answer.ldt
     if instance.epochs.judge(instance.ldt, answer.epoch, answer.ldt) is Verdict.DIVERGED:
         replica.status = Status.DIVERGED
         return Verdict.DIVERGED
@@ -77,7 +79,8 @@ def heartbeat(instance: Instance, replica: Registration) -> Steps[Verdict | None
         yield Until(lambda: not instance.committing)
     if replica.status is Status.RECOVERY or not line.stands(instance, replica):
         return None
-    replica.ts = max(replica.ts, answer.ldt)
+    if instance.settings.compat.heartbeat_only_advances:
+        replica.ts = max(replica.ts, answer.ldt)
     if answer.ldt >= instance.ldt:
         replica.status = Status.READY
         return Verdict.READY

@@ -72,7 +72,7 @@ def demote(instance: Instance, port: int) -> Steps[None]:
 
 
 def register(instance: Instance, name: str, mode: Mode, address_text: str) -> Steps[None]:
-    """Register a replica and take it over. Errors 3 and 5 leave a ghost behind, as Memgraph 3.5 to 3.12 does.
+    """Register a replica and take it over. Error 5 leaves a ghost behind, error 3 does it up to 3.12.
 
     The role lock is held all the while: no commit and no SHOW REPLICAS passes until the peer answered or timed out.
     """
@@ -96,6 +96,9 @@ def register(instance: Instance, name: str, mode: Mode, address_text: str) -> St
         yield from replication.align(instance, replica)
         verdict = yield from replication.heartbeat(instance, replica)
         if verdict is Verdict.DIVERGED:
+            if instance.settings.compat.diverged_rolled_back:
+                del instance.replicas[name]
+                instance.persist_role()
             raise errors.register_failed(name, errors.CONNECTION_FAILED)
         replica.ghost = False
     finally:

@@ -14,7 +14,7 @@ import anyio
 import neo4j
 import pytest
 from memgraph_process import ADDRESS, Memgraph, eventually, memgraphs
-from neo4j.exceptions import ClientError, Neo4jError
+from neo4j.exceptions import ClientError, Neo4jError, TransientError
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.packstream import Structure
@@ -329,3 +329,35 @@ def test_start_without_recovery_keeps_the_identity_and_sets_the_data_aside(tmp_p
         assert instance.ids() == []
         assert instance.admin(show="state")["database_uuid"] == uuid
         assert list((instance.directory / "data" / "wal.backup").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "text"),
+    [
+        ("3.6", TransientError, "At least one SYNC replica has not confirmed"),
+        ("3.9", ClientError, "At least one SYNC replica has not confirmed"),
+        ("3.12", ClientError, "Failed to replicate to SYNC replica 'b'"),
+    ],
+)
+def test_a_driver_sees_the_imitated_release(tmp_path: Path, level: str, kind: type[Neo4jError], text: str) -> None:
+    """M-2.1: under 3.6 the driver's hint is to try again, although the write is committed."""
+    with memgraphs(tmp_path, 2, f"--compat={level}") as (main, replica):
+        main.query("SET REPLICATION ROLE TO MAIN")
+        register(main, replica, "b", "SYNC")
+        replica.stop()
+        error = failure(main, "CREATE (:T {id: 1})")
+        assert type(error) is kind
+        assert text in (error.message or "")
+        assert main.ids() == [1]
+
+
+def test_a_driver_gets_masters_warning_as_a_notification(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 2, "--compat=master") as (main, replica):
+        main.query("SET REPLICATION ROLE TO MAIN")
+        register(main, replica, "b", "SYNC")
+        replica.stop()
+        assert main.driver is not None
+        with main.driver.session() as session:
+            summary = session.run("CREATE (:T {id: 1})").consume()
+        assert [note["code"] for note in summary.metadata["notifications"]] == ["SyncReplicationFailure"]
+        assert "WARNING" in [status.raw_severity for status in summary.gql_status_objects]

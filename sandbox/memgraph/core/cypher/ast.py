@@ -233,9 +233,15 @@ class DropReplica:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A SHOW query; `what` is its words after SHOW, in upper case (`REPLICATION ROLE`)."""
+    """A SHOW query; `what` is its words after SHOW, in upper case (`REPLICATION ROLE`), without a database's name."""
 
     what: str
+    database: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coordination:
+    """A statement for Enterprise's coordinators (SHOW INSTANCES, REGISTER INSTANCE ...): always refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,4 +260,6 @@ class TransactionControl:
     action: str
 
 
-Statement: TypeAlias = Cypher | IndexChange | SetRole | Register | DropReplica | Show | UserChange | TransactionControl
+Statement: TypeAlias = (
+    Cypher | IndexChange | SetRole | Register | DropReplica | Show | Coordination | UserChange | TransactionControl
+)

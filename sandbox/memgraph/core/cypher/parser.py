@@ -6,41 +6,35 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
-
-_SHOWS: Final = (
-    ("REPLICATION", "ROLE"),
-    ("REPLICAS",),
-    ("STORAGE", "INFO", "ON", "CURRENT", "DATABASE"),
-    ("STORAGE", "INFO"),
-    ("INDEX", "INFO"),
-    ("CONSTRAINT", "INFO"),
-    ("VERSION",),
-    ("USERS",),
-    ("INSTANCES",),
-    ("INSTANCE",),
-)
+from sandbox.memgraph.core.cypher.show_parser import coordinator_statement, show_statement
 
 
 @lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
-def parse(query: str) -> ast.Statement:
-    """Parse one statement, with at most one semicolon at its end. Raises QueryError."""
+def parse(query: str, compat: Compat = DEFAULT) -> ast.Statement:
+    """Parse one statement, with at most one semicolon at its end, as that release does. Raises QueryError."""
     cursor = Cursor(query)
-    statement = _statement(cursor)
+    statement = _statement(cursor, compat)
     cursor.accept(";")
     if cursor.token.kind != "end":
         raise cursor.mismatch("<EOF>")
     return statement
 
 
-def _statement(cursor: Cursor) -> ast.Statement:
+def _statement(cursor: Cursor, compat: Compat) -> ast.Statement:
     for words, parse_rest in _STATEMENTS:
         if cursor.at(*words):
             cursor.expect(*words)
             return parse_rest(cursor)
+    if cursor.accept("SHOW"):
+        return show_statement(cursor, compat)
+    coordination = coordinator_statement(cursor, compat)
+    if coordination is not None:
+        return coordination
     if cursor.token.kind == "end" or cursor.at(";"):
         raise cursor.mismatch("{a query}")
     return cypher(cursor)
@@ -66,13 +60,6 @@ def _register(cursor: Cursor) -> ast.Register:
 
 def _drop_replica(cursor: Cursor) -> ast.DropReplica:
     return ast.DropReplica(cursor.name())
-
-
-def _show(cursor: Cursor) -> ast.Show:
-    for words in _SHOWS:
-        if cursor.accept(*words):
-            return ast.Show(" ".join(words))
-    raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS})) + "}")
 
 
 def _index(create: bool) -> Callable[[Cursor], ast.Statement]:
@@ -126,7 +113,6 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], ast.Statement
     (("DROP", "INDEX", "ON"), _index(create=False)),
     (("CREATE", "INDEX", "ON"), _index(create=True)),
     (("CREATE", "USER"), _create_user),
-    (("SHOW",), _show),
     (("BEGIN",), _control("BEGIN")),
     (("COMMIT",), _control("COMMIT")),
     (("ROLLBACK",), _control("ROLLBACK")),

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.durability import Limits
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Settings, Status
@@ -269,7 +268,3 @@ def test_frozen_main_answers_its_clients_when_it_goes_on(world: World) -> None:
     world.advance(1)
     assert pending.done
     assert ids(world, "a") == [1]
-
-
-def test_reasons_are_memgraphs() -> None:
-    assert errors.NO_RPC_LOCK == "failed to obtain RPC lock (another transaction is in progress)"
