@@ -201,7 +201,7 @@ class Instance:
             "epoch": self.epochs.current,
             "history": [list(entry) for entry in self.epochs.history],
             "ldt": self.ldt,
-            "next_id": self.graph.next_id,
+            "next_ids": self.graph.next_ids,
             "ops": self.graph.dump(),
         }
 
@@ -209,7 +209,7 @@ class Instance:
         """Replace the data by a snapshot. Transactions that still run keep reading the old graph."""
         self.graph = Graph()
         self.graph.apply(state["ops"])
-        self.graph.next_id = state["next_id"]
+        self.graph.next_ids = state["next_ids"]
         self.epochs = Epochs(state["epoch"], [(epoch, ts) for epoch, ts in state["history"]])
         self.ldt = state["ldt"]
         self.timestamp = max(self.timestamp, self.ldt + 1)

@@ -141,8 +141,6 @@ class Interpreter:
             self._check_write()
         last = query.clauses[-1]
         columns = tuple(column.name for column in last.columns) if isinstance(last, ast.Return) else ()
-        if len(set(columns)) != len(columns):
-            raise QueryError("Multiple results with the same name are not allowed.")
         result = Result(columns, lambda: run(), query.kind, commits=not self.explicit, cypher=True)
 
         def run() -> Steps[list[list[Any]]]:
@@ -184,9 +182,9 @@ class Interpreter:
                 raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
             transaction = self._open(writes=True)
             if change.create and key not in instance.graph.indexes:
-                transaction.make_index(key)
+                transaction.schema_ops.append(["i", key[0], list(key[1])])
             elif not change.create and key in instance.graph.indexes:
-                transaction.drop_index(key)
+                transaction.schema_ops.append(["x", key[0], list(key[1])])
             return []
 
         return Result((), run, "w", commits=True)

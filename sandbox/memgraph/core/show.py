@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors
+from sandbox.memgraph.core import errors, schema
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import VERSION, Instance, Registration, Role
 
@@ -47,7 +47,9 @@ def rows(instance: Instance, what: str) -> list[list[Any]]:
         case "STORAGE INFO ON CURRENT DATABASE":
             return [list(pair) for pair in _database_info(instance).items()]
         case "INDEX INFO":
-            return [_index(instance, label, properties) for label, properties in instance.graph.indexes]
+            return schema.index_rows(instance.graph)
+        case "CONSTRAINT INFO":
+            return schema.constraint_rows(instance.graph)
         case "VERSION":
             return [[VERSION]]
         case "USERS":
@@ -61,13 +63,6 @@ def _replica(instance: Instance, replica: Registration) -> list[Any]:
         behind = replica.ts - instance.ldt
         info = {"memgraph": {"ts": replica.ts, "behind": behind, "status": replica.status.value}}
     return [replica.name, replica.address, replica.mode.value, None, info]  # system_info: Null without a licence
-
-
-def _index(instance: Instance, label: str, properties: tuple[str, ...]) -> list[Any]:
-    count = instance.graph.count((label, properties))
-    if not properties:
-        return ["label", label, None, count]
-    return ["label+property", label, list(properties), count]
 
 
 def _server_info() -> dict[str, Any]:
@@ -96,8 +91,8 @@ def _database_info(instance: Instance) -> dict[str, Any]:
         "state": "HOT",
         "storage_mode": "IN_MEMORY_TRANSACTIONAL",
         "vertex_count": len(instance.graph.nodes),
-        "edge_count": 0,
-        "average_degree": 0.0,
+        "edge_count": instance.graph.edge_count,
+        "average_degree": 2 * instance.graph.edge_count / max(1, len(instance.graph.nodes)),
         "unreleased_delta_objects": 0,
         "disk_usage": "0B",
         "graph_memory_tracked": "0B",

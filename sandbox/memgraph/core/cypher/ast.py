@@ -1,84 +1,49 @@
-"""What a query says, as data."""
+"""What a query says, as data. Expressions have a module of their own, but all go by this one's name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-# Expressions
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """Null, boolean, number or string."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """`$name`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A bound name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """`subject.key`."""
-
-    subject: Expression
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """`[a, b]`."""
-
-    items: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf:
-    """`{key: value}`."""
-
-    items: tuple[tuple[str, Expression], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """`NOT x`, `-x`, `x IS NULL`, `x IS NOT NULL`: operators `NOT`, `-`, `NULL`, `NOT NULL`."""
-
-    operator: str
-    operand: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """`left operator right`; `<>` for inequality, `IN`, `AND`, `OR`, `XOR` in upper case."""
-
-    operator: str
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A call, name in lower case. `count(*)` is `count` without arguments."""
-
-    name: str
-    arguments: tuple[Expression, ...]
-    distinct: bool = False
-
-
-Expression: TypeAlias = Literal | Parameter | Variable | Property | ListOf | MapOf | Unary | Binary | Function
-AGGREGATES = frozenset({"count", "min", "max", "sum", "collect"})
+from sandbox.memgraph.core.cypher.expressions import (
+    AGGREGATES as AGGREGATES,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Binary as Binary,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Expression as Expression,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Function as Function,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    ListOf as ListOf,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Literal as Literal,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    MapOf as MapOf,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Parameter as Parameter,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Property as Property,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Unary as Unary,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    Variable as Variable,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    children as children,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    variables as variables,
+)
 
 # Clauses
 
@@ -93,6 +58,30 @@ class NodePattern:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgePattern:
+    """`-[variable:TYPE {key: value}]->`; `direction` is `out`, `in` or `any`, as read from left to right."""
+
+    variable: str
+    types: tuple[str, ...]
+    properties: MapOf | Parameter
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Nodes, and between each two of them a relationship."""
+
+    nodes: tuple[NodePattern, ...]
+    edges: tuple[EdgePattern, ...] = ()
+
+    @property
+    def parts(self) -> tuple[NodePattern | EdgePattern, ...]:
+        """Everything in it, from left to right."""
+        between = [part for pair in zip(self.nodes, self.edges, strict=False) for part in pair]
+        return (*between, self.nodes[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Unwind:
     """UNWIND."""
 
@@ -102,26 +91,36 @@ class Unwind:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """MATCH with its WHERE."""
+    """MATCH or OPTIONAL MATCH with its WHERE."""
 
-    patterns: tuple[NodePattern, ...]
+    patterns: tuple[Path, ...]
     where: Expression | None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """CREATE of nodes."""
+    """CREATE."""
 
-    patterns: tuple[NodePattern, ...]
+    patterns: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SetItem:
-    """`variable.key = value`; no key: `variable += value`."""
+    """`variable.key = value`."""
 
     variable: str
-    key: str | None
+    key: str
     value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class SetAll:
+    """`variable = value` (`replace`) or `variable += value`."""
+
+    variable: str
+    value: Expression
+    replace: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,31 +135,56 @@ class SetLabels:
 class Set:
     """SET."""
 
-    items: tuple[SetItem | SetLabels, ...]
+    items: tuple[SetItem | SetAll | SetLabels, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveProperty:
+    """`REMOVE variable.key`."""
+
+    variable: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLabels:
+    """`REMOVE variable:Label`."""
+
+    variable: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """REMOVE."""
+
+    items: tuple[RemoveProperty | RemoveLabels, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """MERGE of one node."""
+    """MERGE of one path."""
 
-    pattern: NodePattern
+    pattern: Path
     on_create: Set | None
     on_match: Set | None
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """DELETE and DETACH DELETE (there are no relationships here to tell them apart)."""
+    """DELETE and DETACH DELETE."""
 
     items: tuple[Expression, ...]
+    detach: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of RETURN, with its name."""
+    """One column of RETURN or WITH, with its name: as `aliased` by AS, else as written."""
 
     expression: Expression
     name: str
+    aliased: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +198,16 @@ class Return:
     limit: Expression | None
 
 
-Clause: TypeAlias = Unwind | Match | Create | Set | Merge | Delete | Return
+@dataclass(frozen=True, slots=True)
+class With:
+    """WITH: its columns, as in RETURN, and its WHERE."""
+
+    body: Return
+    where: Expression | None
+
+
+Clause: TypeAlias = Unwind | Match | Create | Set | Remove | Merge | Delete | With | Return
+WRITING = (Create, Set, Remove, Merge, Delete)
 
 # Statements
 
@@ -188,7 +221,7 @@ class Cypher:
     @property
     def writes(self) -> bool:
         """Whether Memgraph's planner would call it `w` or `rw`."""
-        return any(isinstance(clause, Create | Set | Merge | Delete) for clause in self.clauses)
+        return any(isinstance(clause, WRITING) for clause in self.clauses)
 
     @property
     def kind(self) -> str:

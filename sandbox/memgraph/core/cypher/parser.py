@@ -10,6 +10,7 @@ from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
+from sandbox.memgraph.core.cypher.scope import check
 
 _SHOWS: Final = (
     ("REPLICATION", "ROLE"),
@@ -26,13 +27,18 @@ _SHOWS: Final = (
 
 
 @lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
-def parse(query: str) -> ast.Statement:
-    """Parse one statement, with at most one semicolon at its end. Raises QueryError."""
+def parse(query: str, given: frozenset[str] = frozenset()) -> ast.Statement:
+    """Parse one statement, with at most one semicolon at its end. `given`: variables that are bound before it.
+
+    Raises QueryError.
+    """
     cursor = Cursor(query)
     statement = _statement(cursor)
     cursor.accept(";")
     if cursor.token.kind != "end":
         raise cursor.mismatch("<EOF>")
+    if isinstance(statement, ast.Cypher):
+        check(statement, given)
     return statement
 
 

@@ -1,17 +1,18 @@
-"""RETURN: columns, aggregation, DISTINCT, ORDER BY, SKIP, LIMIT."""
+"""RETURN and WITH: columns, aggregation, DISTINCT, ORDER BY, SKIP, LIMIT."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sandbox.memgraph.core.cypher import ast
-from sandbox.memgraph.core.cypher.evaluate import Context, Row, evaluate
+from sandbox.memgraph.core.cypher.context import Context, Row
+from sandbox.memgraph.core.cypher.evaluate import evaluate
 from sandbox.memgraph.core.cypher.values import group_key, is_number, order_key, type_name
 from sandbox.memgraph.core.errors import QueryError
 
 
 def project(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
-    """RETURN's rows in order."""
+    """The rows in order."""
     results: list[tuple[list[Any], Row]]
     if any(_aggregates(column.expression) for column in clause.columns):
         results = [(values, {}) for values in _aggregate(clause, rows, context)]
@@ -48,26 +49,13 @@ def _order_value(expression: ast.Expression, values: list[Any], row: Row, clause
 
 
 def _aggregates(expression: ast.Expression) -> bool:
-    match expression:
-        case ast.Function(name, arguments):
-            return name in ast.AGGREGATES or any(map(_aggregates, arguments))
-        case ast.Binary(_, left, right):
-            return _aggregates(left) or _aggregates(right)
-        case ast.Unary(_, operand):
-            return _aggregates(operand)
-        case ast.ListOf(items):
-            return any(map(_aggregates, items))
-        case ast.MapOf(pairs):
-            return any(_aggregates(item) for _, item in pairs)
-        case ast.Property(subject, _):
-            return _aggregates(subject)
-    return False
+    return _is_aggregate(expression) or any(map(_aggregates, ast.children(expression)))
 
 
 def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
     keys = [column.expression for column in clause.columns if not _aggregates(column.expression)]
     for column in clause.columns:
-        if _aggregates(column.expression) and not isinstance(column.expression, ast.Function):
+        if _aggregates(column.expression) and not _is_aggregate(column.expression):
             raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
     groups: dict[Any, tuple[list[Any], list[Row]]] = {}
     for row in rows:
@@ -88,10 +76,23 @@ def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[li
     return results
 
 
+def _total(name: str, values: list[Any]) -> Any:
+    if not all(map(is_number, values)):
+        raise QueryError("Only numeric values allowed in SUM and AVG aggregations.")
+    total = sum(values)
+    if isinstance(total, int) and not -(2**63) <= total < 2**63:
+        raise QueryError("Integer overflow.")
+    if name == "sum":
+        return total
+    return total / len(values) if values else None
+
+
+def _is_aggregate(expression: ast.Expression) -> bool:
+    return isinstance(expression, ast.Function) and expression.name in ast.AGGREGATES
+
+
 def _fold(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
     assert isinstance(expression, ast.Function)
-    if expression.name not in ast.AGGREGATES:
-        raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
     if not expression.arguments:
         return len(rows)
     values = [evaluate(expression.arguments[0], row, context) for row in rows]
@@ -103,10 +104,8 @@ def _fold(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
             return len(values)
         case "collect":
             return values
-        case "sum":
-            if not all(map(is_number, values)):
-                raise QueryError("Only numeric values allowed in SUM and AVG aggregations.")
-            return sum(values)
+        case "sum" | "avg":
+            return _total(expression.name, values)
     for value in values:
         if not (is_number(value) or isinstance(value, str | bool)):
             raise QueryError(f"Unable to get type order of {type_name(value)} in MIN and MAX aggregations.")
