@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sandbox.memgraph.core import errors, replication
+from sandbox.memgraph.core import constraints, errors, replication
 from sandbox.memgraph.core.effects import Call, Spawn, Steps, Until
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role, Status
@@ -30,6 +30,7 @@ def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
             yield Until(instance.commit_possible)
         if instance.role is not Role.MAIN or transaction.graph is not instance.graph:
             raise QueryError(errors.NOT_MAIN_ANYMORE)
+        constraints.check(instance.graph, transaction)
         instance.committing = True
         instance.readers += 1
         try:

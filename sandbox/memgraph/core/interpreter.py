@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, roles, show, users
+from sandbox.memgraph.core import errors, roles, schema, show, users
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
@@ -101,8 +101,8 @@ class Interpreter:
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
                 return Result((), lambda: self._control(action))
-            case ast.IndexChange():
-                return self._index(statement)
+            case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
+                return self._schema(statement)
             case ast.Show(what):
                 return self._show(what)
         if self.explicit:
@@ -170,24 +170,29 @@ class Interpreter:
             yield from self.commit()
         return []
 
-    def _index(self, change: ast.IndexChange) -> Result:
+    def _schema(self, change: ast.SchemaChange) -> Result:
+        constraint = isinstance(change, ast.ConstraintChange)
         if self.explicit:
-            raise errors.in_explicit_transaction("Index manipulation is")
-        self._check_write()
-        instance, key = self.instance, (change.label, change.properties)
+            raise errors.in_explicit_transaction(
+                "Constraint manipulation is" if constraint else "Index manipulation is"
+            )
+        if not constraint:
+            self._check_write()
+        instance = self.instance
 
         def run() -> Steps[list[list[Any]]]:
-            alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
-            if not alone:
-                raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
-            transaction = self._open(writes=True)
-            if change.create and key not in instance.graph.indexes:
-                transaction.schema_ops.append(["i", key[0], list(key[1])])
-            elif not change.create and key in instance.graph.indexes:
-                transaction.schema_ops.append(["x", key[0], list(key[1])])
+            if change.create or constraint:
+                alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
+                if not alone:
+                    raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
+            if instance.role is not Role.MAIN:
+                raise QueryError(schema.ON_REPLICA)
+            code, title = schema.change(self._open(writes=True), change)
+            result.notifications.append(_note(code, title))
             return []
 
-        return Result((), run, "w", commits=True)
+        result = Result((), run, "rw" if constraint else "w", commits=True)
+        return result
 
     def _show(self, what: str) -> Result:
         if what in ("INSTANCE", "INSTANCES"):

@@ -6,44 +6,36 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sandbox.memgraph.core.cypher.expressions import (
-    AGGREGATES as AGGREGATES,
+    AGGREGATES,
+    Binary,
+    Expression,
+    Function,
+    ListOf,
+    Literal,
+    MapOf,
+    Parameter,
+    Property,
+    Unary,
+    Variable,
+    children,
+    variables,
 )
-from sandbox.memgraph.core.cypher.expressions import (
-    Binary as Binary,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Expression as Expression,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Function as Function,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    ListOf as ListOf,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Literal as Literal,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    MapOf as MapOf,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Parameter as Parameter,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Property as Property,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Unary as Unary,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    Variable as Variable,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    children as children,
-)
-from sandbox.memgraph.core.cypher.expressions import (
-    variables as variables,
-)
+
+__all__ = [
+    "AGGREGATES",
+    "Binary",
+    "Expression",
+    "Function",
+    "ListOf",
+    "Literal",
+    "MapOf",
+    "Parameter",
+    "Property",
+    "Unary",
+    "Variable",
+    "children",
+    "variables",
+]
 
 # Clauses
 
@@ -240,6 +232,28 @@ class IndexChange:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeIndexChange:
+    """CREATE EDGE INDEX ON or DROP EDGE INDEX ON; no type: GLOBAL."""
+
+    create: bool
+    type: str | None
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintChange:
+    """CREATE CONSTRAINT ON or DROP CONSTRAINT ON; `kind`: exists or unique."""
+
+    create: bool
+    kind: str
+    label: str
+    properties: tuple[str, ...]
+
+
+SchemaChange: TypeAlias = IndexChange | EdgeIndexChange | ConstraintChange
+
+
+@dataclass(frozen=True, slots=True)
 class SetRole:
     """SET REPLICATION ROLE TO; a port that is no integer literal is refused when prepared."""
 
@@ -287,4 +301,4 @@ class TransactionControl:
     action: str
 
 
-Statement: TypeAlias = Cypher | IndexChange | SetRole | Register | DropReplica | Show | UserChange | TransactionControl
+Statement: TypeAlias = Cypher | SchemaChange | SetRole | Register | DropReplica | Show | UserChange | TransactionControl

@@ -10,20 +10,29 @@ from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
+from sandbox.memgraph.core.cypher.schema_parser import constraint, edge_index, index
 from sandbox.memgraph.core.cypher.scope import check
 
-_SHOWS: Final = (
+_SHOWS: Final[tuple[tuple[str, ...], ...]] = (
     ("REPLICATION", "ROLE"),
     ("REPLICAS",),
     ("STORAGE", "INFO", "ON", "CURRENT", "DATABASE"),
     ("STORAGE", "INFO"),
     ("INDEX", "INFO"),
+    ("INDEXES",),
     ("CONSTRAINT", "INFO"),
+    ("CONSTRAINTS",),
     ("VERSION",),
     ("USERS",),
     ("INSTANCES",),
     ("INSTANCE",),
 )
+
+
+_SAME: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
+    ("INDEXES",): ("INDEX", "INFO"),
+    ("CONSTRAINTS",): ("CONSTRAINT", "INFO"),
+}
 
 
 @lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
@@ -77,23 +86,8 @@ def _drop_replica(cursor: Cursor) -> ast.DropReplica:
 def _show(cursor: Cursor) -> ast.Show:
     for words in _SHOWS:
         if cursor.accept(*words):
-            return ast.Show(" ".join(words))
+            return ast.Show(" ".join(_SAME.get(words, words)))
     raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS})) + "}")
-
-
-def _index(create: bool) -> Callable[[Cursor], ast.Statement]:
-    def parse_rest(cursor: Cursor) -> ast.Statement:
-        cursor.expect(":")
-        label = cursor.name()
-        properties: list[str] = []
-        if cursor.accept("("):
-            properties.append(cursor.name())
-            while cursor.accept(","):
-                properties.append(cursor.name())
-            cursor.expect(")")
-        return ast.IndexChange(create, label, tuple(properties))
-
-    return parse_rest
 
 
 def _create_user(cursor: Cursor) -> ast.UserChange:
@@ -129,8 +123,14 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], ast.Statement
     (("REGISTER", "REPLICA"), _register),
     (("DROP", "REPLICA"), _drop_replica),
     (("DROP", "USER"), _drop_user),
-    (("DROP", "INDEX", "ON"), _index(create=False)),
-    (("CREATE", "INDEX", "ON"), _index(create=True)),
+    (("CREATE", "INDEX", "ON"), index(create=True)),
+    (("DROP", "INDEX", "ON"), index(create=False)),
+    (("CREATE", "EDGE", "INDEX", "ON"), edge_index(create=True)),
+    (("DROP", "EDGE", "INDEX", "ON"), edge_index(create=False)),
+    (("CREATE", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=True, everywhere=True)),
+    (("DROP", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=False, everywhere=True)),
+    (("CREATE", "CONSTRAINT", "ON"), constraint(create=True)),
+    (("DROP", "CONSTRAINT", "ON"), constraint(create=False)),
     (("CREATE", "USER"), _create_user),
     (("SHOW",), _show),
     (("BEGIN",), _control("BEGIN")),
