@@ -18,7 +18,7 @@ FINALIZE_TIMEOUT_S: Final = 10.0
 def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
     """Commit, or raise QueryError. With SYNC replicas the error may come although the transaction is committed.
 
-    The transaction is finished afterwards in any case.
+    The transaction is finished afterwards in any case, and `committed` says whether it is part of the data now.
     """
     try:
         ops = transaction.ops()
@@ -37,6 +37,7 @@ def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
             change = Commit(instance.next_timestamp(), instance.epochs.current, ops)
             yield from _replicate(instance, change)
         finally:
+            transaction.committed = instance.ldt == change.ts
             instance.committing = False
             instance.readers -= 1
     finally:

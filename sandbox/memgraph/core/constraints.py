@@ -10,8 +10,12 @@ from sandbox.memgraph.core.transaction import Transaction
 _WORDS = {"exists": "existence", "unique": "unique"}
 
 
+class ConstraintViolation(QueryError):
+    """A commit would break a constraint."""
+
+
 def check(graph: Graph, transaction: Transaction) -> None:
-    """Raise QueryError if the transaction's changes break a constraint of what is committed now."""
+    """Raise ConstraintViolation if the transaction's changes break a constraint of what is committed now."""
     for op in transaction.schema_ops:
         if op[0] == "c":  # checked when it was made, but another transaction may have committed since
             check_existing(graph, (op[1], op[2], tuple(op[3])))
@@ -21,7 +25,7 @@ def check(graph: Graph, transaction: Transaction) -> None:
     for key in graph.constraints:
         kind, label, properties = key
         if _broken(key, changed) or (kind == "unique" and _taken(graph, transaction, key, changed)):
-            raise QueryError(
+            raise ConstraintViolation(
                 f"Unable to commit due to {_WORDS[kind]} constraint violation on :{label}({', '.join(properties)})"
             )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, roles, schema, show, users
+from sandbox.memgraph.core import errors, periodic, roles, schema, show, users
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
@@ -91,6 +91,19 @@ class Interpreter:
         finally:
             self._closed()
 
+    def _renew(self) -> Steps[Transaction]:
+        """Commit and go on in a new transaction. A SYNC replica that doesn't confirm is only logged by Memgraph."""
+        assert self.transaction is not None
+        old = self.transaction
+        try:
+            yield from commit(self.instance, old)
+        except QueryError as error:
+            if not old.committed:
+                raise periodic.failed(error) from None
+        new = self._open(writes=old.may_write)
+        new.stats = old.stats
+        return new
+
     # Queries
 
     def prepare(self, query: str, parameters: Mapping[str, Any]) -> Steps[Result]:
@@ -146,11 +159,13 @@ class Interpreter:
         def run() -> Steps[list[list[Any]]]:
             transaction = self.transaction or self._open(writes=query.writes)
             try:
-                rows = execute(query, transaction, parameters)
+                if query.commit_every is not None:
+                    rows = yield from periodic.execute(query, query.commit_every, parameters, transaction, self._renew)
+                else:
+                    rows = execute(query, transaction, parameters)
             except RecursionError:  # a chain of thousands of operators
                 raise QueryError("The query's expressions are nested too deeply.") from None
-            result.stats = transaction.take_stats()
-            yield from ()
+            result.stats = (self.transaction or transaction).take_stats()
             return rows
 
         return result

@@ -31,6 +31,7 @@ class Transaction:
         self.schema_ops: list[Op] = []
         self.stats: dict[str, int] = {}
         self.open = True
+        self.committed = False
         self._version = graph.enter(self)
         self.nodes = Changes(graph.all_nodes, self._version)
         self.edges = Changes(graph.all_edges, self._version)

@@ -206,9 +206,10 @@ WRITING = (Create, Set, Remove, Merge, Delete)
 
 @dataclass(frozen=True, slots=True)
 class Cypher:
-    """A query over data."""
+    """A query over data. `commit_every`: rows between two commits, of USING PERIODIC COMMIT."""
 
     clauses: tuple[Clause, ...]
+    commit_every: int | None = None
 
     @property
     def writes(self) -> bool:

@@ -7,12 +7,14 @@ from typing import Final
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.cursor import Cursor
-from sandbox.memgraph.core.cypher.expression_parser import expression
+from sandbox.memgraph.core.cypher.expression_parser import expression, literal
 from sandbox.memgraph.core.cypher.pattern_parser import labels, path, paths
+from sandbox.memgraph.core.errors import QueryError
 
 
 def cypher(cursor: Cursor) -> ast.Cypher:
     """All clauses up to the end or a semicolon."""
+    commit_every = _commit_every(cursor)
     clauses: list[ast.Clause] = []
     while not cursor.at(";") and cursor.token.kind != "end":
         if clauses and isinstance(clauses[-1], ast.Return):
@@ -21,9 +23,23 @@ def cypher(cursor: Cursor) -> ast.Cypher:
         if parse is None:
             raise cursor.mismatch("{" + ", ".join(sorted(_CLAUSES)) + "}")
         clauses.append(parse(cursor))
+    if not clauses:
+        raise cursor.mismatch("{a clause}")
     if isinstance(clauses[-1], ast.Match | ast.Unwind | ast.With):
         raise cursor.error("Query should either create or update something, or return results!")
-    return ast.Cypher(tuple(clauses))
+    return ast.Cypher(tuple(clauses), commit_every)
+
+
+def _commit_every(cursor: Cursor) -> int | None:
+    if not cursor.accept("USING"):
+        return None
+    cursor.expect("PERIODIC", "COMMIT")
+    every = literal(cursor)
+    if not isinstance(every, int | float) or isinstance(every, bool):
+        raise QueryError("Periodic commit should be a number variable.")
+    if not isinstance(every, int):
+        raise QueryError("Periodic commit should be an integer.")
+    return max(1, every)
 
 
 def _unwind(cursor: Cursor) -> ast.Unwind:

@@ -26,14 +26,20 @@ def execute(
     context = Context(transaction, parameters)
     rows: list[Row] = [dict(given or {})]
     for clause in query.clauses:
-        if isinstance(clause, ast.Return):
-            return [[context.resolve(value) for value in values] for values in project(clause, rows, context)]
         rows = advance(clause, rows, context)
-    return []
+    return finish(query, rows, context)
+
+
+def finish(query: ast.Cypher, rows: list[Row], context: Context) -> list[list[Any]]:
+    """What RETURN makes of the rows; nothing without RETURN."""
+    last = query.clauses[-1]
+    if not isinstance(last, ast.Return):
+        return []
+    return [[context.resolve(value) for value in values] for values in project(last, rows, context)]
 
 
 def advance(clause: ast.Clause, rows: list[Row], context: Context) -> list[Row]:
-    """The rows after a clause that is not RETURN."""
+    """The rows after a clause; RETURN leaves them to `finish`."""
     match clause:
         case ast.Unwind():
             return [new for row in rows for new in _unwind(clause, row, context)]
