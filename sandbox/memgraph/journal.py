@@ -1,4 +1,4 @@
-"""The data directory: commit log, role and registrations, users.
+"""The data directory: commit log, role and registrations, users, triggers.
 
 The commit log is one line a record: CRC-32 of the JSON text in hex, a space, the JSON text. A torn last line (the
 process died while writing) is cut off at the next start.
@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from sandbox.memgraph.core.instance import (
     Record,
     ReplaceRecord,
     RoleRecord,
+    Trigger,
+    TriggersRecord,
     UsersRecord,
 )
 from sandbox.memgraph.core.messages import Commit
@@ -26,6 +29,7 @@ from sandbox.memgraph.core.messages import Commit
 LOG: Final = "commits.log"
 ROLE: Final = "replication.json"
 USERS: Final = "users.json"
+TRIGGERS: Final = "triggers.json"
 
 
 class DirectoryInUse(OSError):
@@ -77,6 +81,10 @@ class Journal:
         """Users with their password hashes."""
         return self._read_json(USERS) or {}
 
+    def read_triggers(self) -> dict[str, Trigger]:
+        """Triggers by name."""
+        return {entry["name"]: Trigger(**entry) for entry in self._read_json(TRIGGERS) or []}
+
     def _read_json(self, name: str) -> Any:
         path = self._directory / name
         return json.loads(path.read_text()) if path.exists() else None
@@ -91,6 +99,8 @@ class Journal:
                         self._replace(ROLE, json.dumps(state).encode())
                 case UsersRecord(users):
                     self._replace(USERS, json.dumps(users).encode())
+                case TriggersRecord(triggers):
+                    self._replace(TRIGGERS, json.dumps([asdict(trigger) for trigger in triggers]).encode())
                 case ReplaceRecord():
                     lines.clear()  # they belong to the state that is replaced
                     self._begin_anew(_encode(record))

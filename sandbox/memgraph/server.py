@@ -89,6 +89,7 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
         journal.write([IdentityRecord(instance.database_uuid)])
     instance.recover(records)
     instance.users = journal.read_users()
+    instance.triggers = journal.read_triggers()
     role = journal.read_role()
     if role is not None:
         instance.restore_role(role)

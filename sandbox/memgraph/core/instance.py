@@ -78,6 +78,18 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """A stored trigger; `event` as SHOW TRIGGERS names it, `parameters` of the query that made it."""
+
+    name: str
+    statement: str
+    event: str
+    before: bool
+    invoker: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CommitRecord:
     """To be appended to the commit log."""
 
@@ -112,7 +124,14 @@ class UsersRecord:
     users: dict[str, str]
 
 
-Record: TypeAlias = CommitRecord | ReplaceRecord | IdentityRecord | RoleRecord | UsersRecord
+@dataclass(frozen=True, slots=True)
+class TriggersRecord:
+    """All triggers."""
+
+    triggers: list[Trigger]
+
+
+Record: TypeAlias = CommitRecord | ReplaceRecord | IdentityRecord | RoleRecord | UsersRecord | TriggersRecord
 
 
 @dataclass(slots=True, eq=False)
@@ -135,6 +154,7 @@ class Instance:
     replicas: dict[str, Registration] = field(default_factory=dict)
     prepared: Prepared | None = None
     users: dict[str, str] = field(default_factory=dict)
+    triggers: dict[str, Trigger] = field(default_factory=dict)
     log: list[Commit] = field(default_factory=list)
     log_base: int = 0
     outbox: list[Record] = field(default_factory=list)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, periodic, roles, schema, show, users
+from sandbox.memgraph.core import errors, periodic, roles, schema, show, triggers, users
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
-from sandbox.memgraph.core.effects import Steps, Until
+from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Mode, Role
 from sandbox.memgraph.core.transaction import Transaction
 
@@ -42,6 +43,7 @@ class Interpreter:
         self.instance = instance
         self.transaction: Transaction | None = None
         self.explicit = False
+        self._events = Events()
 
     # Transactions
 
@@ -82,19 +84,33 @@ class Interpreter:
     def _closed(self) -> None:
         self.transaction = None
         self.explicit = False
+        self._events = Events()
         self.instance.write_access.discard(self)
 
     def _commit(self) -> Steps[None]:
         assert self.transaction is not None
+        transaction = self.transaction
+        events = triggers.run_before(self.instance, transaction, self._events)
+        failed: QueryError | None = None
         try:
-            yield from commit(self.instance, self.transaction)
+            yield from commit(self.instance, transaction)
+        except QueryError as error:
+            if not transaction.committed:
+                raise
+            failed = error
         finally:
             self._closed()
+        if events is not None and events.of("ANY"):
+            yield Spawn(self.instance, triggers.run_after(self.instance, events))
+        if failed is not None:
+            raise failed
 
     def _renew(self) -> Steps[Transaction]:
         """Commit and go on in a new transaction. A SYNC replica that doesn't confirm is only logged by Memgraph."""
         assert self.transaction is not None
         old = self.transaction
+        if self.instance.triggers:
+            self._events.add(events_of(old))
         try:
             yield from commit(self.instance, old)
         except QueryError as error:
@@ -118,6 +134,10 @@ class Interpreter:
                 return self._schema(statement)
             case ast.Show(what):
                 return self._show(what)
+            case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
+                return self._trigger(statement, parameters)
+            case ast.Forbidden(answer):
+                raise QueryError(answer)
         if self.explicit:
             subject = "Authentication clause is" if isinstance(statement, ast.UserChange) else "Managing replication is"
             raise errors.in_explicit_transaction(subject)
@@ -207,6 +227,27 @@ class Interpreter:
             return []
 
         result = Result((), run, "rw" if constraint else "w", commits=True)
+        return result
+
+    def _trigger(self, statement: ast.TriggerStatement, parameters: Mapping[str, Any]) -> Result:
+        if self.explicit:
+            raise errors.in_explicit_transaction("Managing triggers is")
+        instance = self.instance
+
+        def run() -> Steps[list[list[Any]]]:
+            yield from ()
+            match statement:
+                case ast.CreateTrigger(name=name):
+                    triggers.create(instance, statement, parameters)
+                    result.notifications.append(_note("CreateTrigger", f"Created trigger {name}."))
+                case ast.DropTrigger(name):
+                    triggers.drop(instance, name)
+                    result.notifications.append(_note("DropTrigger", f"Dropped trigger {name}."))
+                case ast.ShowTriggers():
+                    return triggers.rows(instance)
+            return []
+
+        result = Result(triggers.COLUMNS if isinstance(statement, ast.ShowTriggers) else (), run)
         return result
 
     def _show(self, what: str) -> Result:

@@ -74,11 +74,15 @@ class Changes(Generic[T]):
         """The object as this transaction sees it."""
         if key in self.buffer:
             return self.buffer[key]
-        return self._versions.at(key, self._version)
+        return self.before(key)
 
     def last(self, key: int) -> T | None:
         """As `get`, but what this transaction deleted is still there."""
         return self.get(key) or self.deleted.get(key)
+
+    def before(self, key: int) -> T | None:
+        """The object as it was when the transaction began."""
+        return self._versions.at(key, self._version)
 
     def new_id(self) -> int:
         """An id of its own for a new object."""
@@ -87,7 +91,7 @@ class Changes(Generic[T]):
 
     def made_here(self, key: int) -> bool:
         """Whether nobody else can know the object."""
-        return key in self.buffer and self._versions.at(key, self._version) is None
+        return key in self.buffer and self.before(key) is None
 
     def claim(self, key: int) -> None:
         """Become the one who may change it until the end. Raises QueryError where somebody else did or may."""

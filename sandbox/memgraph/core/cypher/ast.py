@@ -255,6 +255,39 @@ SchemaChange: TypeAlias = IndexChange | EdgeIndexChange | ConstraintChange
 
 
 @dataclass(frozen=True, slots=True)
+class CreateTrigger:
+    """CREATE TRIGGER; `event` as SHOW TRIGGERS names it (`ANY`, `() CREATE`), `statement` as written."""
+
+    name: str
+    event: str
+    before: bool
+    statement: str
+    invoker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropTrigger:
+    """DROP TRIGGER."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTriggers:
+    """SHOW TRIGGERS."""
+
+
+TriggerStatement: TypeAlias = CreateTrigger | DropTrigger | ShowTriggers
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """A statement of Memgraph Enterprise, and what Community answers to it."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetRole:
     """SET REPLICATION ROLE TO; a port that is no integer literal is refused when prepared."""
 
@@ -302,4 +335,15 @@ class TransactionControl:
     action: str
 
 
-Statement: TypeAlias = Cypher | SchemaChange | SetRole | Register | DropReplica | Show | UserChange | TransactionControl
+Statement: TypeAlias = (
+    Cypher
+    | SchemaChange
+    | TriggerStatement
+    | Forbidden
+    | SetRole
+    | Register
+    | DropReplica
+    | Show
+    | UserChange
+    | TransactionControl
+)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
-from sandbox.memgraph.core.cypher import ast
+from sandbox.memgraph.core.cypher import ast, enterprise, trigger_parser
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
 from sandbox.memgraph.core.cypher.schema_parser import constraint, edge_index, index
 from sandbox.memgraph.core.cypher.scope import check
 
+_Parser: TypeAlias = Callable[[Cursor], ast.Statement]
 _SHOWS: Final[tuple[tuple[str, ...], ...]] = (
     ("REPLICATION", "ROLE"),
     ("REPLICAS",),
@@ -52,7 +53,7 @@ def parse(query: str, given: frozenset[str] = frozenset()) -> ast.Statement:
 
 
 def _statement(cursor: Cursor) -> ast.Statement:
-    for words, parse_rest in _STATEMENTS:
+    for words, parse_rest in _BY_FIRST_WORD.get(cursor.token.keyword, ()):
         if cursor.at(*words):
             cursor.expect(*words)
             return parse_rest(cursor)
@@ -117,7 +118,7 @@ def _control(action: str) -> Callable[[Cursor], ast.Statement]:
     return lambda cursor: ast.TransactionControl(action)
 
 
-_STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], ast.Statement]], ...]] = (
+_STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Parser], ...]] = (
     (("SET", "REPLICATION", "ROLE", "TO"), _set_role),
     (("SET", "PASSWORD", "FOR"), _set_password),
     (("REGISTER", "REPLICA"), _register),
@@ -132,8 +133,16 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], ast.Statement
     (("CREATE", "CONSTRAINT", "ON"), constraint(create=True)),
     (("DROP", "CONSTRAINT", "ON"), constraint(create=False)),
     (("CREATE", "USER"), _create_user),
+    (("CREATE", "TRIGGER"), trigger_parser.create),
+    (("DROP", "TRIGGER"), trigger_parser.drop),
+    (("SHOW", "TRIGGERS"), lambda cursor: ast.ShowTriggers()),
+    (("SHOW", "TRIGGER", "INFO"), lambda cursor: ast.ShowTriggers()),
+    *((words, enterprise.refusal(answer, rest)) for words, rest, answer in enterprise.STATEMENTS),
     (("SHOW",), _show),
     (("BEGIN",), _control("BEGIN")),
     (("COMMIT",), _control("COMMIT")),
     (("ROLLBACK",), _control("ROLLBACK")),
 )
+_BY_FIRST_WORD: Final[dict[str, list[tuple[tuple[str, ...], _Parser]]]] = {}
+for _entry in _STATEMENTS:
+    _BY_FIRST_WORD.setdefault(_entry[0][0], []).append(_entry)

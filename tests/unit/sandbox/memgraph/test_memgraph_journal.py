@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.memgraph.core.instance import CommitRecord, IdentityRecord, ReplaceRecord, RoleRecord, UsersRecord
+from sandbox.memgraph.core.instance import (
+    CommitRecord,
+    IdentityRecord,
+    ReplaceRecord,
+    RoleRecord,
+    Trigger,
+    TriggersRecord,
+    UsersRecord,
+)
 from sandbox.memgraph.core.messages import Commit
 from sandbox.memgraph.journal import LOG, DirectoryInUse, Journal
 
@@ -14,11 +22,12 @@ RECORDS: list[CommitRecord | ReplaceRecord | IdentityRecord] = [
     IdentityRecord("db"),
     *(CommitRecord(Commit(ts, "E", [["n", ts, ["L"], {"x": "ä"}]])) for ts in (2, 4, 6)),
 ]
+TRIGGER = Trigger("t", "CREATE (:A {x: $x})", "() CREATE", before=True, invoker=True, parameters={"x": [1]})
 
 
 def write(path: Path, *, keep_role: bool = True) -> None:
     journal = Journal(path, 1, keep_role=keep_role)
-    journal.write([*RECORDS, RoleRecord({"role": "main"}), UsersRecord({"u": "hash"})])
+    journal.write([*RECORDS, RoleRecord({"role": "main"}), UsersRecord({"u": "hash"}), TriggersRecord([TRIGGER])])
     journal.close()
 
 
@@ -28,6 +37,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert journal.read() == (RECORDS, 0)
     assert journal.read_role() == {"role": "main"}
     assert journal.read_users() == {"u": "hash"}
+    assert journal.read_triggers() == {"t": TRIGGER}
     journal.close()
 
 
