@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, periodic, roles, schema, show, triggers, users
+from sandbox.memgraph.core import definitions, errors, periodic, roles, show, triggers, users
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
@@ -15,25 +14,10 @@ from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Mode, Role
+from sandbox.memgraph.core.result import Result, note
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
-STORAGE_ACCESS_TIMEOUT_S: Final = 1.0
-
-
-@dataclass(slots=True)
-class Result:
-    """A prepared query. `execute` is run by the first pull; `rows` are what is left to deliver."""
-
-    columns: tuple[str, ...]
-    execute: Callable[[], Steps[list[list[Any]]]]
-    kind: str = "rw"
-    commits: bool = False
-    rows: list[list[Any]] | None = None
-    stats: dict[str, int] | None = None
-    notifications: list[dict[str, str]] = field(default_factory=list)
-    system: bool = False
-    cypher: bool = False
 
 
 class Interpreter:
@@ -131,11 +115,11 @@ class Interpreter:
             case ast.TransactionControl(action):
                 return Result((), lambda: self._control(action))
             case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
-                return self._schema(statement)
+                return definitions.of_schema(self.instance, statement, self._open, explicit=self.explicit)
             case ast.Show(what):
                 return self._show(what)
             case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
-                return self._trigger(statement, parameters)
+                return definitions.of_trigger(self.instance, statement, parameters, explicit=self.explicit)
             case ast.Forbidden(answer):
                 raise QueryError(answer)
         if self.explicit:
@@ -205,51 +189,6 @@ class Interpreter:
             yield from self.commit()
         return []
 
-    def _schema(self, change: ast.SchemaChange) -> Result:
-        constraint = isinstance(change, ast.ConstraintChange)
-        if self.explicit:
-            raise errors.in_explicit_transaction(
-                "Constraint manipulation is" if constraint else "Index manipulation is"
-            )
-        if not constraint:
-            self._check_write()
-        instance = self.instance
-
-        def run() -> Steps[list[list[Any]]]:
-            if change.create or constraint:
-                alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
-                if not alone:
-                    raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
-            if instance.role is not Role.MAIN:
-                raise QueryError(schema.ON_REPLICA)
-            code, title = schema.change(self._open(writes=True), change)
-            result.notifications.append(_note(code, title))
-            return []
-
-        result = Result((), run, "rw" if constraint else "w", commits=True)
-        return result
-
-    def _trigger(self, statement: ast.TriggerStatement, parameters: Mapping[str, Any]) -> Result:
-        if self.explicit:
-            raise errors.in_explicit_transaction("Managing triggers is")
-        instance = self.instance
-
-        def run() -> Steps[list[list[Any]]]:
-            yield from ()
-            match statement:
-                case ast.CreateTrigger(name=name):
-                    triggers.create(instance, statement, parameters)
-                    result.notifications.append(_note("CreateTrigger", f"Created trigger {name}."))
-                case ast.DropTrigger(name):
-                    triggers.drop(instance, name)
-                    result.notifications.append(_note("DropTrigger", f"Dropped trigger {name}."))
-                case ast.ShowTriggers():
-                    return triggers.rows(instance)
-            return []
-
-        result = Result(triggers.COLUMNS if isinstance(statement, ast.ShowTriggers) else (), run)
-        return result
-
     def _show(self, what: str) -> Result:
         if what in ("INSTANCE", "INSTANCES"):
             raise QueryError(errors.NOT_A_COORDINATOR)
@@ -272,11 +211,11 @@ class Interpreter:
             case ast.Register(name, mode, address):
                 if not isinstance(address, str):
                     raise QueryError("Socket address should be a string literal!")
-                note = _note("RegisterReplica", f"Replica {name} is registered.")
-                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), note)
+                done = note("RegisterReplica", f"Replica {name} is registered.")
+                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), done)
             case ast.DropReplica(name):
-                note = _note("DropReplica", f"Replica {name} is dropped.")
-                return _effect(lambda: roles.drop(instance, name), note)
+                done = note("DropReplica", f"Replica {name} is dropped.")
+                return _effect(lambda: roles.drop(instance, name), done)
             case ast.UserChange():
                 return _effect(lambda: users.change(instance, statement))
         raise AssertionError(f"no handler for {statement!r}")
@@ -288,7 +227,7 @@ class Interpreter:
         if statement.main:
             if statement.has_port:
                 raise QueryError("Main can't set a port!")
-            return _effect(lambda: roles.promote(instance), _note("SetReplica", "Replica role set to MAIN."))
+            return _effect(lambda: roles.promote(instance), note("SetReplica", "Replica role set to MAIN."))
         if not statement.has_port:
             raise QueryError("Replica must set a port!")
 
@@ -297,15 +236,11 @@ class Interpreter:
                 raise QueryError("Port number invalid!")
             yield from roles.demote(instance, port)
 
-        notes = [_note("SetReplica", "Replica role set to REPLICA.")]
+        notes = [note("SetReplica", "Replica role set to REPLICA.")]
         if port == 7687:
             warning = "Be careful the replication port must be different from the memgraph port!"
-            notes.append(_note("ReplicaPortWarning", warning, "WARNING"))
+            notes.append(note("ReplicaPortWarning", warning, "WARNING"))
         return _effect(run, *notes)
-
-
-def _note(code: str, title: str, severity: str = "INFO") -> dict[str, str]:
-    return {"severity": severity, "code": code, "title": title, "description": ""}
 
 
 def _effect(procedure: Callable[[], Steps[None]], *notes: dict[str, str]) -> Result:

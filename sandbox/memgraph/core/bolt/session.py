@@ -13,7 +13,8 @@ from sandbox.memgraph.core.effects import Steps
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
 from sandbox.memgraph.core.graph import Node, Relationship
 from sandbox.memgraph.core.instance import Instance
-from sandbox.memgraph.core.interpreter import Interpreter, Result
+from sandbox.memgraph.core.interpreter import Interpreter
+from sandbox.memgraph.core.result import Result
 
 SUCCESS: Final = 0x70
 RECORD: Final = 0x71
