@@ -136,7 +136,8 @@ def _return(cursor: Cursor) -> ast.Return:
 
 def _body(cursor: Cursor) -> ast.Return:
     distinct = cursor.accept("DISTINCT")
-    columns = [_column(cursor)]
+    everything = cursor.accept("*")
+    columns = [] if everything else [_column(cursor)]
     while cursor.accept(","):
         columns.append(_column(cursor))
     order: list[tuple[ast.Expression, bool]] = []
@@ -146,7 +147,7 @@ def _body(cursor: Cursor) -> ast.Return:
             order.append(_order_item(cursor))
     skip = expression(cursor) if cursor.accept("SKIP") else None
     limit = expression(cursor) if cursor.accept("LIMIT") else None
-    return ast.Return(tuple(columns), distinct, tuple(order), skip, limit)
+    return ast.Return(tuple(columns), distinct, tuple(order), skip, limit, everything)
 
 
 def _column(cursor: Cursor) -> ast.Column:

@@ -149,13 +149,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """RETURN. `order`: (expression, descending)."""
+    """RETURN. `order`: (expression, descending). `everything`: `*` stands before the columns (until it is resolved)."""
 
     columns: tuple[Column, ...]
     distinct: bool
     order: tuple[tuple[Expression, bool], ...]
     skip: Expression | None
     limit: Expression | None
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def _paths(
         yield row
         return
     path, *rest = patterns
-    start = _start(path, row, context.transaction)
+    start = _start(path, where, row, context)
     steps: list[Step] = [(i, i, i + 1) for i in range(start, len(path.edges))]
     steps += [(i, i + 1, i) for i in reversed(range(start))]
     for node in _candidates(path.nodes[start], where, row, context, alone=not path.edges):
@@ -51,7 +51,7 @@ def _paths(
             yield from _paths(tuple(rest), where, extended, more, context)
 
 
-def _start(path: ast.Path, row: Row, transaction: Transaction) -> int:
+def _start(path: ast.Path, where: ast.Expression | None, row: Row, context: Context) -> int:
     """Where to begin: at a bound node, or at one with an index, if no property in the path depends on the path."""
     if not path.edges:
         return 0
@@ -59,11 +59,11 @@ def _start(path: ast.Path, row: Row, transaction: Transaction) -> int:
     if any(ast.variables(part.properties) & ours for part in path.parts):
         return 0
     for number, node in enumerate(path.nodes):
-        if node.variable in row:
+        if node.variable in row or _known_id(where, node.variable, context) is not None:
             return number
     for number, node in enumerate(path.nodes):
         keys = [key for key, _ in node.properties.items] if isinstance(node.properties, ast.MapOf) else []
-        if any(transaction.graph.lookup.has(label, key) for label in node.labels for key in keys):
+        if any(context.transaction.graph.lookup.has(label, key) for label in node.labels for key in keys):
             return number
     return 0
 
@@ -137,6 +137,9 @@ def _candidates(
             raise QueryError("Matching a variable that is null already isn't supported by this server.")
         node = None if bound is None else transaction.get(bound.id)
         nodes = iter(() if node is None else (node,))
+    elif (node_id := _known_id(where, pattern.variable, context)) is not None:
+        node = transaction.get(node_id)
+        nodes = iter(() if node is None else (node,))
     elif pattern.labels:
         nodes = _by_label(pattern, {**_equalities(where, pattern.variable, row, context), **wanted}, transaction)
     else:
@@ -167,3 +170,17 @@ def _equalities(where: ast.Expression | None, variable: str, row: Row, context: 
         ):
             return {key: evaluate(value, row, context)}
     return {}
+
+
+def _known_id(where: ast.Expression | None, variable: str, context: Context) -> int | None:
+    """The id that WHERE demands by `id(variable) = literal or parameter` in its top-level ANDs."""
+    match where:
+        case ast.Binary("AND", left, right):
+            found = _known_id(left, variable, context)
+            return _known_id(right, variable, context) if found is None else found
+        case ast.Binary("=", ast.Function("id", (ast.Variable(name),)), (ast.Literal() | ast.Parameter()) as value) if (
+            name == variable
+        ):
+            wanted = evaluate(value, {}, context)
+            return wanted if type(wanted) is int else None
+    return None

@@ -11,7 +11,7 @@ from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
 from sandbox.memgraph.core.cypher.schema_parser import constraint, edge_index, index
-from sandbox.memgraph.core.cypher.scope import check
+from sandbox.memgraph.core.cypher.scope import resolve
 
 _Parser: TypeAlias = Callable[[Cursor], ast.Statement]
 _SHOWS: Final[tuple[tuple[str, ...], ...]] = (
@@ -48,7 +48,7 @@ def parse(query: str, given: frozenset[str] = frozenset()) -> ast.Statement:
     if cursor.token.kind != "end":
         raise cursor.mismatch("<EOF>")
     if isinstance(statement, ast.Cypher):
-        check(statement, given)
+        return resolve(statement, given)
     return statement
 
 

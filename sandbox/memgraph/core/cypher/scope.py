@@ -1,15 +1,23 @@
-"""Which variables a query declares and uses, checked before anything runs."""
+"""Which variables a query declares and uses: checked, and `*` resolved, before anything runs."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.errors import QueryError
 
 
-def check(query: ast.Cypher, given: frozenset[str] = frozenset()) -> None:
-    """Raise Memgraph's errors for unbound and redeclared variables. `given` ones are there before the first clause."""
+def resolve(query: ast.Cypher, given: frozenset[str] = frozenset()) -> ast.Cypher:
+    """The query with columns instead of `*`. `given`: variables that are there before the first clause.
+
+    Raises Memgraph's errors for unbound and redeclared variables.
+    """
     scope = set(given)
-    for clause in query.clauses:
+    clauses: list[ast.Clause] = []
+    for written in query.clauses:
+        clause = _expanded(written, scope)
+        clauses.append(clause)
         match clause:
             case ast.Unwind(items, variable):
                 _used(items, scope)
@@ -34,6 +42,20 @@ def check(query: ast.Cypher, given: frozenset[str] = frozenset()) -> None:
                 _used(clause.where, scope)
             case ast.Return():
                 _project(clause, scope)
+    return replace(query, clauses=tuple(clauses))
+
+
+def _expanded(clause: ast.Clause, scope: set[str]) -> ast.Clause:
+    """All variables that have a name, in the order of their names."""
+    body = clause.body if isinstance(clause, ast.With) else clause
+    if not isinstance(body, ast.Return) or not body.everything:
+        return clause
+    names = sorted(name for name in scope if not name.startswith(" "))
+    if not names:
+        raise QueryError("There are no variables in scope to use for '*'.")
+    columns = tuple(ast.Column(ast.Variable(name), name, aliased=False) for name in names)
+    body = replace(body, columns=columns + body.columns, everything=False)
+    return replace(clause, body=body) if isinstance(clause, ast.With) else body
 
 
 def _used(expression: ast.Expression | None, scope: set[str]) -> None:
