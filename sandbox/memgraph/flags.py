@@ -58,7 +58,7 @@ def usage() -> str:
     lines = [
         "usage: python -m sandbox.memgraph [--flag=value | --flag value | --noflag] ...",
         "",
-        "A simulated Memgraph Community instance: Bolt, replication and durability of version 3.12, nodes only.",
+        "A simulated Memgraph Community instance: Bolt, replication, durability and some Cypher of version 3.12.",
         "Other flags of the real server are accepted with a warning and have no effect.",
         "",
     ]

@@ -65,6 +65,10 @@ class NodeIndexes:
         """Whether label and property are indexed."""
         return (label, key) in self._by_property
 
+    def property_keys(self) -> tuple[tuple[str, str], ...]:
+        """All indexed pairs of label and property."""
+        return tuple(self._by_property)
+
     def find(self, label: str, key: str, value: Any) -> Iterator[int]:
         """Ids with this indexed value."""
         return iter(tuple(self._by_property[(label, key)].get(value, ())))

@@ -37,6 +37,9 @@ class Transaction:
         self.edges = Changes(graph.all_edges, self._version)
         self._linked: set[int] = set()
         self._own_labels: dict[str, dict[int, None]] = {}
+        self._own_values: dict[tuple[str, str], dict[Any, dict[int, None]]] = {
+            key: {} for key in graph.lookup.property_keys()
+        }
         self._own_edges: dict[int, dict[int, None]] = {}
 
     # Reading
@@ -48,7 +51,7 @@ class Transaction:
     def scan(self, label: str | None = None) -> Iterator[Node]:
         """All visible nodes, or those with a label, each once."""
         if label is not None:
-            yield from self._visible(self.graph.labelled(label), label)
+            yield from self._visible(self.graph.labelled(label), self._own_labels.get(label, {}), label)
             return
         seen: set[int] = set()
         for source in (tuple(self.graph.nodes), tuple(self.nodes.buffer), self.graph.all_nodes.hidden()):
@@ -60,11 +63,14 @@ class Transaction:
         if wanted is None or not self.graph.lookup.has(label, key):
             yield from self.scan(label)
         else:
-            yield from self._visible(self.graph.find(label, key, wanted), label)
+            own = self._own_labels.get(label, {})
+            if (label, key) in self._own_values:  # else the index came after this transaction's beginning
+                own = self._own_values[(label, key)].get(wanted, {})
+            yield from self._visible(self.graph.find(label, key, wanted), own, label)
 
-    def _visible(self, candidates: Iterator[int], label: str) -> Iterator[Node]:
+    def _visible(self, candidates: Iterator[int], own: dict[int, None], label: str) -> Iterator[Node]:
         seen: set[int] = set()
-        for source in (candidates, tuple(self._own_labels.get(label, ()))):
+        for source in (candidates, tuple(own)):
             for node in self._new(source, seen):
                 if label in node.labels:
                     yield node
@@ -111,6 +117,10 @@ class Transaction:
         self.nodes.buffer[node.id] = node
         for label in node.labels:
             self._own_labels.setdefault(label, {})[node.id] = None
+        for (label, key), values in self._own_values.items():
+            value = index_value(node.properties.get(key)) if label in node.labels else None
+            if value is not None:
+                values.setdefault(value, {})[node.id] = None
 
     def delete(self, node_id: int, *, detach: bool) -> None:
         """Delete; a node that is gone already is no error. Raises QueryError if it still has relationships."""
