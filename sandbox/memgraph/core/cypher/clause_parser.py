@@ -7,8 +7,8 @@ from typing import Final
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.cursor import Cursor
-from sandbox.memgraph.core.cypher.expression_parser import expression, literal
-from sandbox.memgraph.core.cypher.pattern_parser import labels, path, paths
+from sandbox.memgraph.core.cypher.expression_parser import expression, labels, literal
+from sandbox.memgraph.core.cypher.pattern_parser import path, paths
 from sandbox.memgraph.core.errors import QueryError
 
 

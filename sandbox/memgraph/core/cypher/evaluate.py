@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.context import Context, Row
@@ -19,6 +19,9 @@ from sandbox.memgraph.core.cypher.values import (
     type_name,
 )
 from sandbox.memgraph.core.errors import QueryError
+
+SETTLED: Final = " settled"
+"""The name, impossible in a query, under which a row has the values of aggregations by the identity of their nodes."""
 
 
 def evaluate(expression: ast.Expression, row: Row, context: Context) -> Any:
@@ -42,12 +45,35 @@ def evaluate(expression: ast.Expression, row: Row, context: Context) -> Any:
             return {key: evaluate(item, row, context) for key, item in pairs}
         case ast.Unary(operator, operand):
             return _unary(operator, evaluate(operand, row, context))
+        case ast.Binary("[]", left, right):
+            return _subscript(evaluate(left, row, context), evaluate(right, row, context), context)
         case ast.Binary(operator, left, right):
             return _binary(operator, evaluate(left, row, context), evaluate(right, row, context))
+        case ast.HasLabels(subject, labels):
+            return _has_labels(evaluate(subject, row, context), labels, context)
+        case ast.Case():
+            return _case(expression, row, context)
         case ast.Function(name, arguments):
             if name in ast.AGGREGATES:
+                if id(expression) in row.get(SETTLED, ()):
+                    return row[SETTLED][id(expression)]
                 raise QueryError("Aggregation functions are only allowed in WITH and RETURN.")
             return call(name, [evaluate(argument, row, context) for argument in arguments], context)
+
+
+def _case(expression: ast.Case, row: Row, context: Context) -> Any:
+    for condition, value in expression.branches:
+        if truth(evaluate(condition, row, context), "CASE"):
+            return evaluate(value, row, context)
+    return evaluate(expression.otherwise, row, context)
+
+
+def _has_labels(subject: Any, labels: tuple[str, ...], context: Context) -> bool | None:
+    if subject is None:
+        return None
+    if not isinstance(subject, NodeRef):
+        raise QueryError("Only nodes have labels.")
+    return all(label in context.node(subject).labels for label in labels)
 
 
 def truth(value: Any, what: str) -> bool | None:
@@ -65,6 +91,18 @@ def _property(subject: Any, key: str, context: Context) -> Any:
     if isinstance(subject, dict):
         return subject.get(key)
     raise QueryError("Only nodes, edges, maps, temporal types and graphs have properties to be looked-up.")
+
+
+def _subscript(subject: Any, key: Any, context: Context) -> Any:
+    if subject is None or key is None:
+        return None
+    if isinstance(subject, list):
+        if type(key) is not int:
+            raise QueryError("Expected an integer as a list index, got " + type_name(key) + ".")
+        return subject[key] if -len(subject) <= key < len(subject) else None
+    if not isinstance(key, str):
+        raise QueryError("Expected a string as a property name, got " + type_name(key) + ".")
+    return _property(subject, key, context)
 
 
 def _unary(operator: str, value: Any) -> Any:
@@ -100,7 +138,19 @@ def _binary(operator: str, left: Any, right: Any) -> Any:
             return _not(less(left, right, operator))
         case "IN":
             return contains(left, right)
+        case "STARTS WITH" | "ENDS WITH" | "CONTAINS":
+            return _compare_text(operator, left, right)
     return _arithmetic(operator, left, right)
+
+
+def _compare_text(operator: str, left: Any, right: Any) -> bool | None:
+    if left is None or right is None:
+        return None
+    if not (isinstance(left, str) and isinstance(right, str)):
+        raise QueryError(f"{operator} expected two strings, got {type_name(left)} and {type_name(right)}.")
+    if operator == "STARTS WITH":
+        return left.startswith(right)
+    return left.endswith(right) if operator == "ENDS WITH" else right in left
 
 
 def _not(value: bool | None) -> bool | None:

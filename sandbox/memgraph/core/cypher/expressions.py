@@ -59,7 +59,7 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """`left operator right`; `<>` for inequality, `IN`, `AND`, `OR`, `XOR` in upper case."""
+    """`left operator right`, words in upper case (`AND`, `STARTS WITH`); `<>`: unequal, `[]`: `left[right]`."""
 
     operator: str
     left: Expression
@@ -75,15 +75,35 @@ class Function:
     distinct: bool = False
 
 
-Expression: TypeAlias = Literal | Parameter | Variable | Property | ListOf | MapOf | Unary | Binary | Function
+@dataclass(frozen=True, slots=True)
+class HasLabels:
+    """`subject:Label`: whether the node has all of them."""
+
+    subject: Expression
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`CASE WHEN condition THEN value ... ELSE otherwise END`."""
+
+    branches: tuple[tuple[Expression, Expression], ...]
+    otherwise: Expression
+
+
+Expression: TypeAlias = (
+    Literal | Parameter | Variable | Property | ListOf | MapOf | Unary | Binary | Function | HasLabels | Case
+)
 AGGREGATES = frozenset({"count", "min", "max", "sum", "avg", "collect"})
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
     """The expressions directly inside one."""
     match expression:
-        case Property(subject, _):
+        case Property(subject, _) | HasLabels(subject, _):
             return (subject,)
+        case Case(branches, otherwise):
+            return (*(part for branch in branches for part in branch), otherwise)
         case ListOf(items):
             return items
         case MapOf(pairs):

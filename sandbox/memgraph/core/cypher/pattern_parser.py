@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.cursor import Cursor
-from sandbox.memgraph.core.cypher.expression_parser import map_of
+from sandbox.memgraph.core.cypher.expression_parser import labels, map_of
 from sandbox.memgraph.core.cypher.lexer import unquote_name
 
 
@@ -29,14 +29,6 @@ def path(cursor: Cursor, *, creating: bool = False, merging: bool = False) -> as
         edges.append(edge)
         nodes.append(_node(cursor))
     return ast.Path(tuple(nodes), tuple(edges))
-
-
-def labels(cursor: Cursor) -> tuple[str, ...]:
-    """`:A:B`, each once, or nothing."""
-    found: list[str] = []
-    while cursor.accept(":"):
-        found.append(cursor.name())
-    return tuple(dict.fromkeys(found))
 
 
 def _node(cursor: Cursor) -> ast.NodePattern:

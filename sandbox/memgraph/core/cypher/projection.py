@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.context import Context, Row
-from sandbox.memgraph.core.cypher.evaluate import evaluate
+from sandbox.memgraph.core.cypher.evaluate import SETTLED, evaluate
 from sandbox.memgraph.core.cypher.values import group_key, is_number, order_key, type_name
 from sandbox.memgraph.core.errors import QueryError
 
@@ -55,8 +55,8 @@ def _aggregates(expression: ast.Expression) -> bool:
 def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
     keys = [column.expression for column in clause.columns if not _aggregates(column.expression)]
     for column in clause.columns:
-        if _aggregates(column.expression) and not _is_aggregate(column.expression):
-            raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
+        if _aggregates(column.expression) and _outside(column.expression):
+            raise QueryError("Variables beside an aggregation in one expression aren't supported by this server.")
     groups: dict[Any, tuple[list[Any], list[Row]]] = {}
     for row in rows:
         values = [evaluate(key, row, context) for key in keys]
@@ -69,11 +69,29 @@ def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[li
         remaining = iter(values)
         results.append(
             [
-                _fold(column.expression, members, context) if _aggregates(column.expression) else next(remaining)
+                _settled(column.expression, members, context) if _aggregates(column.expression) else next(remaining)
                 for column in clause.columns
             ]
         )
     return results
+
+
+def _inner(expression: ast.Expression) -> list[ast.Function]:
+    if isinstance(expression, ast.Function) and expression.name in ast.AGGREGATES:
+        return [expression]
+    return [found for child in ast.children(expression) for found in _inner(child)]
+
+
+def _outside(expression: ast.Expression) -> bool:
+    """Whether it has variables that are not inside an aggregation: these would be grouping keys of their own."""
+    if _is_aggregate(expression):
+        return False
+    return isinstance(expression, ast.Variable) or any(map(_outside, ast.children(expression)))
+
+
+def _settled(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
+    values = {id(aggregate): _fold(aggregate, rows, context) for aggregate in _inner(expression)}
+    return evaluate(expression, {SETTLED: values}, context)
 
 
 def _total(name: str, values: list[Any]) -> Any:
@@ -91,8 +109,7 @@ def _is_aggregate(expression: ast.Expression) -> bool:
     return isinstance(expression, ast.Function) and expression.name in ast.AGGREGATES
 
 
-def _fold(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
-    assert isinstance(expression, ast.Function)
+def _fold(expression: ast.Function, rows: list[Row], context: Context) -> Any:
     if not expression.arguments:
         return len(rows)
     values = [evaluate(expression.arguments[0], row, context) for row in rows]
