@@ -88,7 +88,10 @@ def _parsed(statement: str, given: frozenset[str]) -> ast.Cypher:
 def _execute(trigger: Trigger, transaction: Transaction, events: Events) -> None:
     names = known(trigger.event, before=trigger.before)
     query = _parsed(trigger.statement, names)
-    execute(query, transaction, trigger.parameters, variables(events, names))
+    try:
+        execute(query, transaction, trigger.parameters, variables(events, names))
+    except RecursionError:  # a chain of thousands of operators
+        raise QueryError("The query's expressions are nested too deeply.") from None
 
 
 def run_before(instance: Instance, transaction: Transaction, earlier: Events) -> Events | None:

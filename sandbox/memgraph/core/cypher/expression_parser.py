@@ -88,9 +88,9 @@ def _postfix(cursor: Cursor, depth: int) -> ast.Expression:
         elif cursor.accept("IS", "NULL"):
             result = ast.Unary("NULL", result)
         elif cursor.accept("IN"):
-            result = ast.Binary("IN", result, _sum(cursor, depth + 1))
+            result = ast.Binary("IN", result, _operand(cursor, depth + 1))
         elif (operator := _string_operator(cursor)) is not None:
-            result = ast.Binary(operator, result, _sum(cursor, depth + 1))
+            result = ast.Binary(operator, result, _operand(cursor, depth + 1))
         elif cursor.accept("["):
             result = ast.Binary("[]", result, expression(cursor, depth + 1))
             cursor.expect("]")
@@ -98,6 +98,12 @@ def _postfix(cursor: Cursor, depth: int) -> ast.Expression:
             result = ast.HasLabels(result, labels(cursor))
         else:
             return result
+
+
+def _operand(cursor: Cursor, depth: int) -> ast.Expression:
+    if depth > DEPTH_LIMIT:
+        raise cursor.error("expression nested too deeply")
+    return _sum(cursor, depth)
 
 
 def _string_operator(cursor: Cursor) -> str | None:

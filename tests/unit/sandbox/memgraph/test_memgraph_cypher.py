@@ -223,6 +223,8 @@ def test_merge(index: bool) -> None:
         "SET REPLICATION ROLE TO REPLICA WITH PORT",
         "RETURN 9999999999999999999",
         "RETURN " + "(" * 5000,
+        "RETURN " + "1 IN " * 5000 + "1",
+        "RETURN " + "CASE WHEN " * 5000,
         "RETURN " + "-" * 5000 + "1",
         "RETURN " + "[" * 200 + "]" * 200,
     ],

@@ -182,3 +182,9 @@ def test_refusals(world: World) -> None:
 )
 def test_what_community_answers_to_enterprise_statements(world: World, query: str, message: str) -> None:
     assert message in refusal(world, query)
+
+
+def test_a_trigger_nested_too_deeply_is_an_error_and_no_crash(world: World) -> None:
+    deep = "RETURN " + "1 + " * 20_000 + "1"
+    world.query("a", f"CREATE TRIGGER t BEFORE COMMIT EXECUTE CREATE () WITH 1 AS one {deep} AS x")
+    assert "nested too deeply" in refusal(world, "CREATE ()")
