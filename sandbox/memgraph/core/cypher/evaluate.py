@@ -34,8 +34,8 @@ def evaluate(expression: ast.Expression, row: Row, context: Context) -> Any:
                 raise QueryError(f"Parameter ${name} not provided.")
             return context.parameters[name]
         case ast.Variable(name):
-            if name not in row:  # a property that depends on a later part of its own pattern
-                raise QueryError(f"The variable {name} isn't known yet where this server needs it.")
+            if name not in row:  # in MERGE, a property that depends on a part that isn't there
+                raise QueryError(f"Unbound variable: {name}.")
             return row[name]
         case ast.Property(subject, key):
             return _property(evaluate(subject, row, context), key, context)

@@ -32,7 +32,24 @@ def match(clause: ast.Match, row: Row, context: Context) -> Iterator[Row]:
 
 def paths(patterns: tuple[ast.Path, ...], where: ast.Expression | None, row: Row, context: Context) -> Iterator[Row]:
     """All ways in which several paths fit; `where` only helps to choose an index."""
-    yield from _paths(patterns, where, row, frozenset(), context)
+    late = [part for path in patterns for part in path.parts if ast.variables(part.properties) - row.keys()]
+    for extended in _paths(patterns, where, row, frozenset(), context):
+        if all(_holds(part, extended, context) for part in late):
+            yield extended
+
+
+def _holds(part: ast.NodePattern | ast.EdgePattern, row: Row, context: Context) -> bool:
+    """Whether properties fit that depend on another part of the same clause."""
+    return _equal(context.entity(row[part.variable]).properties, evaluate_properties(part.properties, row, context))
+
+
+def _wanted(part: ast.NodePattern | ast.EdgePattern, row: Row, context: Context) -> Row:
+    """A part's properties as far as they are known already: all or nothing."""
+    return evaluate_properties(part.properties, row, context) if ast.variables(part.properties) <= row.keys() else {}
+
+
+def _equal(properties: Row, wanted: Row) -> bool:
+    return all(equal(properties.get(key), value) for key, value in wanted.items())
 
 
 def _paths(
@@ -52,17 +69,15 @@ def _paths(
 
 
 def _start(path: ast.Path, where: ast.Expression | None, row: Row, context: Context) -> int:
-    """Where to begin: at a bound node, or at one with an index, if no property in the path depends on the path."""
+    """Where to begin: at a node that is known, or else at one with an index for a value that is known."""
     if not path.edges:
-        return 0
-    ours = {part.variable for part in path.parts} - row.keys()
-    if any(ast.variables(part.properties) & ours for part in path.parts):
         return 0
     for number, node in enumerate(path.nodes):
         if node.variable in row or _known_id(where, node.variable, context) is not None:
             return number
     for number, node in enumerate(path.nodes):
-        keys = [key for key, _ in node.properties.items] if isinstance(node.properties, ast.MapOf) else []
+        known = isinstance(node.properties, ast.MapOf) and ast.variables(node.properties) <= row.keys()
+        keys = [key for key, _ in node.properties.items] if known and isinstance(node.properties, ast.MapOf) else []
         if any(context.transaction.graph.lookup.has(label, key) for label in node.labels for key in keys):
             return number
     return 0
@@ -85,7 +100,7 @@ def _walk(path: ast.Path, steps: list[Step], row: Row, used: Used, context: Cont
 
 
 def _edges(pattern: ast.EdgePattern, origin: int, forward: bool, row: Row, context: Context) -> Iterator[Relationship]:
-    wanted = evaluate_properties(pattern.properties, row, context)
+    wanted = _wanted(pattern, row, context)
     leaving = pattern.direction == "any" or (pattern.direction == "out") is forward
     arriving = pattern.direction == "any" or (pattern.direction == "in") is forward
     for edge in context.transaction.edges_at(origin):
@@ -93,7 +108,7 @@ def _edges(pattern: ast.EdgePattern, origin: int, forward: bool, row: Row, conte
             continue
         if not ((leaving and edge.start == origin) or (arriving and edge.end == origin)):
             continue
-        if all(equal(edge.properties.get(key), value) for key, value in wanted.items()):
+        if _equal(edge.properties, wanted):
             yield edge
 
 
@@ -101,13 +116,11 @@ def _leads_to(pattern: ast.NodePattern, node_id: int, row: Row, context: Context
     if pattern.variable in row and _bound(pattern, row) != NodeRef(node_id):
         return False
     node = context.transaction.get(node_id)
-    return node is not None and _fits(node, pattern, evaluate_properties(pattern.properties, row, context))
+    return node is not None and _fits(node, pattern, _wanted(pattern, row, context))
 
 
 def _fits(node: Node, pattern: ast.NodePattern, wanted: Row) -> bool:
-    return all(label in node.labels for label in pattern.labels) and all(
-        equal(node.properties.get(key), value) for key, value in wanted.items()
-    )
+    return all(label in node.labels for label in pattern.labels) and _equal(node.properties, wanted)
 
 
 def evaluate_properties(properties: ast.MapOf | ast.Parameter, row: Row, context: Context) -> Row:
@@ -128,7 +141,7 @@ def _bound(pattern: ast.NodePattern, row: Row) -> NodeRef | None:
 def _candidates(
     pattern: ast.NodePattern, where: ast.Expression | None, row: Row, context: Context, *, alone: bool
 ) -> Iterator[Node]:
-    wanted = evaluate_properties(pattern.properties, row, context)
+    wanted = _wanted(pattern, row, context)
     transaction = context.transaction
     nodes: Iterator[Node]
     if pattern.variable in row:

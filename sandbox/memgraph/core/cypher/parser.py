@@ -1,4 +1,9 @@
-"""A query's text to a statement. What isn't known is a syntax error, never a guess."""
+"""A query's text to a statement. What isn't known is a syntax error, never a guess.
+
+Known of Cypher: UNWIND, [OPTIONAL] MATCH, CREATE, MERGE, SET, REMOVE, [DETACH] DELETE, WITH, RETURN and USING PERIODIC
+COMMIT, over nodes and relationships of fixed length. Unknown, among others: paths as values and of variable length,
+CALL, FOREACH, UNION, EXPLAIN and PROFILE, list comprehensions and slices, EXISTS, points, dates and times.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from memgraph_database import Database, run
+from virtual_memgraph import World
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
@@ -33,16 +34,14 @@ FAMILY = "CREATE (a:P {i: 1})-[:KNOWS {since: 1}]->(b:P {i: 2})<-[:LIKES]-(c:P {
         ("MATCH (b:P {i: 2}) OPTIONAL MATCH (b)-[r]->(x) RETURN r, x, type(r)", [[None, None, None]]),
         ("MATCH ()-[r:LIKES]->() RETURN startNode(r).i, endNode(r).i, properties(r), id(r)", [[3, 2, {}, 1]]),
         ("MATCH (a {i: b.i})-->(b) RETURN a.i", [[3]]),
+        ("MATCH (a:P {i: r.since})-[r]->(b:P {i: a.i + 1}) RETURN a.i, b.i", [[1, 2]]),
+        ("MATCH (a {i: c.i}), (c {i: 3}) RETURN a.i", [[3]]),
         ("MATCH (a)-[:NONE]->(b) RETURN a", []),
         ("MATCH (a)-[r]->(b) RETURN type(r) AS t, count(*) AS c", [["KNOWS", 2], ["LIKES", 1]]),
     ],
 )
 @pytest.mark.parametrize("index", [False, True])
 def test_matching(query: str, rows: list[list[Any]], index: bool) -> None:
-    if query.startswith("MATCH (a {i: b.i})"):
-        with pytest.raises(QueryError, match="isn't known yet"):
-            Database(FAMILY).run(query)
-        return
     database = Database(*(("CREATE INDEX ON :P(i)",) if index else ()), FAMILY)
     assert sorted(database.run(query, props={"since": 1}), key=repr) == rows
 
@@ -175,3 +174,21 @@ def test_rollback_leaves_nothing() -> None:
     copy = Graph()
     copy.apply(before)
     assert copy.dump() == before
+
+
+@pytest.mark.parametrize("properties", ["", " {p: 1, str: '1234567890'}"])
+def test_deleting_an_edge_in_the_query_that_made_it_is_replicated(properties: str) -> None:
+    """M-6.2/23: both replicas are ready at timestamp 2, with equal data."""
+    world = World()
+    for name in "abc":
+        world.start(name)
+    for name, mode in (("b", "SYNC"), ("c", "ASYNC")):
+        world.query(name, "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
+        world.query("a", f"REGISTER REPLICA {name} {mode} TO '{name}:10000'")
+    world.advance(0.1)
+    world.query("a", f"CREATE (a)-[r:X{properties}]->(b) CREATE (a)-[:X]->(b) DELETE r;")
+    world.advance(1)
+    for row in world.query("a", "SHOW REPLICAS"):
+        assert row[4]["memgraph"] == {"ts": 2, "behind": 0, "status": "ready"}
+    dumps = [world.instances[name].graph.dump() for name in "abc"]
+    assert dumps[0] == dumps[1] == dumps[2] == [["n", 0, [], {}], ["n", 1, [], {}], ["r", 1, "X", 0, 1, {}]]
