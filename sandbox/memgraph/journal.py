@@ -1,4 +1,4 @@
-"""The data directory: WAL files, snapshots, the database's identity, role and registrations, users.
+"""The data directory: WAL files, snapshots, the database's identity, role and registrations, users, triggers.
 
 A WAL file is one line a record: CRC-32 of the JSON text in hex, a space, the JSON text. The first line is its header. A
 torn last line (the process died while writing) is cut off at the next start. A snapshot is one such line.
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from sandbox.memgraph.core.durability import (
     Record,
     RoleRecord,
     Snapshot,
+    Trigger,
+    TriggersRecord,
     UsersRecord,
     Wal,
     WriteSnapshot,
@@ -33,6 +36,7 @@ WALS: Final = "wal"
 SNAPSHOTS: Final = "snapshots"
 ROLE: Final = "replication.json"
 USERS: Final = "users.json"
+TRIGGERS: Final = "triggers.json"
 IDENTITY: Final = "database.json"
 
 
@@ -96,6 +100,10 @@ class Journal:
         """Users with their password hashes."""
         return self._read_json(USERS) or {}
 
+    def read_triggers(self) -> dict[str, Trigger]:
+        """Triggers by name."""
+        return {entry["name"]: Trigger(**entry) for entry in self._read_json(TRIGGERS) or []}
+
     def read_identity(self) -> str | None:
         """The database's UUID."""
         uuid: str | None = self._read_json(IDENTITY)
@@ -141,6 +149,8 @@ class Journal:
                     self._replace(ROLE, state)
             case UsersRecord(users):
                 self._replace(USERS, users)
+            case TriggersRecord(triggers):
+                self._replace(TRIGGERS, [asdict(trigger) for trigger in triggers])
 
     def _wal_path(self, seq: int) -> Path:
         return self._directory / WALS / f"{seq:012}.wal"

@@ -109,6 +109,7 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
     else:
         journal.set_aside()
     instance.users = journal.read_users()
+    instance.triggers = journal.read_triggers()
     role = journal.read_role()
     if role is not None:
         instance.restore_role(role)

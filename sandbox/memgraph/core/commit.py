@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from sandbox.memgraph.core import errors, line, replication
+from sandbox.memgraph.core import constraints, errors, line, replication
 from sandbox.memgraph.core.effects import Call, Connect, Disconnect, Note, Persist, Steps, Until
 from sandbox.memgraph.core.errors import Failure, NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role, Status
@@ -52,7 +52,7 @@ class _Shipping:
 def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
     """Commit, or raise QueryError. With SYNC replicas the error may come although the transaction is committed.
 
-    The transaction is finished afterwards in any case.
+    The transaction is finished afterwards in any case, and `committed` says whether it is part of the data now.
     """
     try:
         ops = transaction.ops()
@@ -64,8 +64,10 @@ def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
             yield Until(instance.commit_possible)
         if instance.role is not Role.MAIN or transaction.graph is not instance.graph:
             raise QueryError(errors.NOT_MAIN_ANYMORE)
+        constraints.check(instance.graph, transaction)
         if not instance.transactional():
             instance.graph.apply(ops)
+            transaction.committed = True
             return
         instance.committing = True
         instance.readers += 1
@@ -73,6 +75,7 @@ def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
             change = Commit(instance.next_timestamp(), instance.epochs.current, ops)
             yield from _commit(instance, change)
         finally:
+            transaction.committed = instance.ldt == change.ts
             instance.committing = False
             instance.readers -= 1
     finally:

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from sandbox.memgraph.core import errors, roles, show, users
+from sandbox.memgraph.core import definitions, errors, periodic, roles, show, triggers, users
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
-from sandbox.memgraph.core.effects import Steps, Until
+from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import NotReplicated, QueryError
+from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Mode, Role
+from sandbox.memgraph.core.result import Notifications, Result, note
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
-STORAGE_ACCESS_TIMEOUT_S: Final = 1.0
-Notifications: TypeAlias = list[dict[str, str]]
-"""Each with severity, code, title and description."""
-
-
-@dataclass(slots=True)
-class Result:
-    """A prepared query. `execute` is run by the first pull; `rows` are what is left to deliver."""
-
-    columns: tuple[str, ...]
-    execute: Callable[[], Steps[list[list[Any]]]]
-    kind: str = "rw"
-    commits: bool = False
-    rows: list[list[Any]] | None = None
-    stats: dict[str, int] | None = None
-    notifications: Notifications = field(default_factory=list)
-    system: bool = False
-    cypher: bool = False
 
 
 class Interpreter:
@@ -44,6 +27,7 @@ class Interpreter:
         self.instance = instance
         self.transaction: Transaction | None = None
         self.explicit = False
+        self._events = Events()
 
     # Transactions
 
@@ -84,19 +68,44 @@ class Interpreter:
     def _closed(self) -> None:
         self.transaction = None
         self.explicit = False
+        self._events = Events()
         self.instance.write_access.discard(self)
 
     def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
+        transaction = self.transaction
+        events = triggers.run_before(self.instance, transaction, self._events)
+        failed: QueryError | None = None
         try:
-            yield from commit(self.instance, self.transaction)
-        except NotReplicated as error:
-            if not (error.committed and self.instance.settings.compat.sync_failure_is_warning):
+            yield from commit(self.instance, transaction)
+        except QueryError as error:
+            if not transaction.committed:
                 raise
-            return [_note("SyncReplicationFailure", error.notice, "WARNING")]
+            failed = error
         finally:
             self._closed()
-        return []
+        if events is not None and events.of("ANY"):
+            yield Spawn(self.instance, triggers.run_after(self.instance, events))
+        if failed is None:
+            return []
+        if isinstance(failed, NotReplicated) and self.instance.settings.compat.sync_failure_is_warning:
+            return [note("SyncReplicationFailure", failed.notice, "WARNING")]
+        raise failed
+
+    def _renew(self) -> Steps[Transaction]:
+        """Commit and go on in a new transaction. A SYNC replica that doesn't confirm is only logged by Memgraph."""
+        assert self.transaction is not None
+        old = self.transaction
+        if self.instance.triggers:
+            self._events.add(events_of(old))
+        try:
+            yield from commit(self.instance, old)
+        except QueryError as error:
+            if not old.committed:
+                raise periodic.failed(error) from None
+        new = self._open(writes=old.may_write)
+        new.stats = old.stats
+        return new
 
     # Queries
 
@@ -108,12 +117,18 @@ class Interpreter:
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
                 return self._control(action)
-            case ast.IndexChange():
-                return self._index(statement)
+            case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
+                return definitions.of_schema(self.instance, statement, self._open, explicit=self.explicit)
             case ast.Show(what) if what not in show.SYSTEM_LOCKED:
                 return self._show(statement)
             case ast.Coordination():
                 raise QueryError(errors.NOT_A_COORDINATOR)
+            case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
+                return definitions.of_trigger(self.instance, statement, parameters, explicit=self.explicit)
+            case ast.Forbidden(answer, feature):
+                if feature:
+                    raise errors.license_needed(feature, self.instance.settings.compat)
+                raise QueryError(answer)
         if self.explicit and not isinstance(statement, ast.Show):
             subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
             raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
@@ -154,18 +169,18 @@ class Interpreter:
             self._check_write(query.kind)
         last = query.clauses[-1]
         columns = tuple(column.name for column in last.columns) if isinstance(last, ast.Return) else ()
-        if len(set(columns)) != len(columns):
-            raise QueryError("Multiple results with the same name are not allowed.")
         result = Result(columns, lambda: run(), query.kind, commits=not self.explicit, cypher=True)
 
         def run() -> Steps[list[list[Any]]]:
             transaction = self.transaction or self._open(writes=query.writes)
             try:
-                rows = execute(query, transaction, parameters)
+                if query.commit_every is not None:
+                    rows = yield from periodic.execute(query, query.commit_every, parameters, transaction, self._renew)
+                else:
+                    rows = execute(query, transaction, parameters)
             except RecursionError:  # a chain of thousands of operators
                 raise QueryError("The query's expressions are nested too deeply.") from None
-            result.stats = transaction.take_stats()
-            yield from ()
+            result.stats = (self.transaction or transaction).take_stats()
             return rows
 
         return result
@@ -189,25 +204,6 @@ class Interpreter:
         result = Result((), run)
         return result
 
-    def _index(self, change: ast.IndexChange) -> Result:
-        if self.explicit:
-            raise errors.in_explicit_transaction("Index manipulation is", self.instance.settings.compat)
-        self._check_write("w")
-        instance, key = self.instance, (change.label, change.properties)
-
-        def run() -> Steps[list[list[Any]]]:
-            alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
-            if not alone:
-                raise errors.no_read_only_access(instance.settings.compat)
-            transaction = self._open(writes=True)
-            if change.create and key not in instance.graph.indexes:
-                transaction.make_index(key)
-            elif not change.create and key in instance.graph.indexes:
-                transaction.drop_index(key)
-            return []
-
-        return Result((), run, "w", commits=True)
-
     def _show(self, statement: ast.Show) -> Result:
         instance, what = self.instance, statement.what
         show.check(instance, statement, explicit=self.explicit)
@@ -227,11 +223,11 @@ class Interpreter:
             case ast.Register(name, mode, address):
                 if not isinstance(address, str):
                     raise QueryError("Socket address should be a string literal!")
-                note = _note("RegisterReplica", f"Replica {name} is registered.")
-                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), note)
+                done = note("RegisterReplica", f"Replica {name} is registered.")
+                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), done)
             case ast.DropReplica(name):
-                note = _note("DropReplica", f"Replica {name} is dropped.")
-                return _effect(lambda: roles.drop(instance, name), note)
+                done = note("DropReplica", f"Replica {name} is dropped.")
+                return _effect(lambda: roles.drop(instance, name), done)
             case ast.UserChange():
                 return self._change_user(statement)
         raise AssertionError(f"no handler for {statement!r}")
@@ -244,9 +240,9 @@ class Interpreter:
             yield from users.change(instance, statement)
             if instance.settings.compat.user_notifications and statement.action.startswith("create"):
                 result.notifications.append(
-                    _note("CreateUser", f"User '{name}' already exists.", "WARNING")
+                    note("CreateUser", f"User '{name}' already exists.", "WARNING")
                     if existed
-                    else _note("CreateUser", f"User '{name}' created. All privileges granted.")
+                    else note("CreateUser", f"User '{name}' created. All privileges granted.")
                 )
             return []
 
@@ -260,7 +256,7 @@ class Interpreter:
         if statement.main:
             if statement.has_port:
                 raise QueryError("Main can't set a port!")
-            return _effect(lambda: roles.promote(instance), _note("SetReplica", "Replica role set to MAIN."))
+            return _effect(lambda: roles.promote(instance), note("SetReplica", "Replica role set to MAIN."))
         if not statement.has_port:
             raise QueryError("Replica must set a port!")
 
@@ -269,15 +265,11 @@ class Interpreter:
                 raise QueryError("Port number invalid!")
             yield from roles.demote(instance, port)
 
-        notes = [_note("SetReplica", "Replica role set to REPLICA.")]
+        notes = [note("SetReplica", "Replica role set to REPLICA.")]
         if port == 7687:
             warning = "Be careful the replication port must be different from the memgraph port!"
-            notes.append(_note("ReplicaPortWarning", warning, "WARNING"))
+            notes.append(note("ReplicaPortWarning", warning, "WARNING"))
         return _effect(run, *notes)
-
-
-def _note(code: str, title: str, severity: str = "INFO") -> dict[str, str]:
-    return {"severity": severity, "code": code, "title": title, "description": ""}
 
 
 def _effect(procedure: Callable[[], Steps[None]], *notes: dict[str, str]) -> Result:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 Op: TypeAlias = list[Any]
-"""One change: `["n", id, labels, properties]` (a node's new state), `["d", id]`, `["i", label, properties]` or
-`["x", label, properties]` (index made or dropped). Plain lists, so that JSON carries them as they are."""
+"""One change, as a plain list so that JSON carries it as it is. A node's or a relationship's new state and its removal:
+`["n", id, labels, properties]`, `["d", id]`, `["r", id, type, start, end, properties]`, `["rd", id]`. Made or dropped:
+an index `["i", label, properties]`, `["x", label, properties]`, one over relationships `["ri", type, properties]`,
+`["rx", type, properties]` (type null: all), a constraint `["c", kind, label, properties]`,
+`["cx", kind, label, properties]`. A transaction lists removals of relationships before removals of nodes."""
 
 
 class Commit(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, storage_info
+from sandbox.memgraph.core import errors, schema, storage_info
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Registration, Role
@@ -77,8 +77,9 @@ def rows(instance: Instance, what: str) -> list[list[Any]]:
         case "ACTIVE USERS INFO":
             return [[name, uuid, _LOGIN] for name, uuid in instance.sessions.values()]
         case "INDEX INFO":
-            indexes = [_index(instance, label, properties) for label, properties in instance.graph.indexes]
-            return sorted(indexes, key=lambda row: (row[0], row[1], row[2] or []))
+            return schema.index_rows(instance.graph)
+        case "CONSTRAINT INFO":
+            return schema.constraint_rows(instance.graph)
         case "CONFIG":
             return [list(row) for row in instance.settings.config]
         case "VERSION":
@@ -98,13 +99,6 @@ def _replica(instance: Instance, replica: Registration) -> list[Any]:
         behind = replica.ts - instance.ldt
         info = {DATABASE: {"ts": replica.ts, "behind": behind, "status": replica.status.value}}
     return [replica.name, replica.address, replica.mode.value, None, info]  # system_info: Null without a licence
-
-
-def _index(instance: Instance, label: str, properties: tuple[str, ...]) -> list[Any]:
-    count = instance.graph.count((label, properties))
-    if not properties:
-        return ["label", label, None, count]
-    return ["label+property", label, list(properties), count]
 
 
 def _license(*, policy: bool) -> dict[str, Any]:

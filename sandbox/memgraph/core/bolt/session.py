@@ -11,9 +11,10 @@ from sandbox.memgraph.core.bolt.packstream import PackError, Structure
 from sandbox.memgraph.core.bolt.stream import Version, encode
 from sandbox.memgraph.core.effects import FreshId, Steps
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
-from sandbox.memgraph.core.graph import Node
+from sandbox.memgraph.core.graph import Node, Relationship
 from sandbox.memgraph.core.instance import Instance
-from sandbox.memgraph.core.interpreter import Interpreter, Result
+from sandbox.memgraph.core.interpreter import Interpreter
+from sandbox.memgraph.core.result import Result
 
 SUCCESS: Final = 0x70
 RECORD: Final = 0x71
@@ -94,10 +95,16 @@ class Session:
         self._send(failure(code, message))
 
     def _convert(self, value: Any) -> Any:
-        if not isinstance(value, Node):
-            raise PackError(f"{type(value).__name__} has no PackStream form")
-        fields: list[Any] = [value.id, list(value.labels), value.properties]
-        return Structure(0x4E, [*fields, str(value.id)] if self.version[0] >= 5 else fields)
+        """Nodes and relationships as structures; Bolt 5 names the same ids once more, as text."""
+        match value:
+            case Node(node_id, labels, properties):
+                return self._structure(0x4E, [node_id, list(labels), properties], [node_id])
+            case Relationship(edge_id, kind, start, end, properties):
+                return self._structure(0x52, [edge_id, start, end, kind, properties], [edge_id, start, end])
+        raise PackError(f"{type(value).__name__} has no PackStream form")
+
+    def _structure(self, tag: int, fields: list[Any], ids: list[int]) -> Structure:
+        return Structure(tag, [*fields, *map(str, ids)] if self.version[0] >= 5 else fields)
 
     # Messages: initialization
 

@@ -24,6 +24,10 @@ _SHOWS: Final[tuple[tuple[str, ...], ...]] = (
     ("CURRENT", "DATABASE"),
     ("DATABASE",),
 )
+_SAME: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
+    ("INDEXES",): ("INDEX", "INFO"),
+    ("CONSTRAINTS",): ("CONSTRAINT", "INFO"),
+}
 _COORDINATOR_SHOWS: Final[tuple[tuple[str, ...], ...]] = (
     ("INSTANCES",),
     ("INSTANCE",),
@@ -56,9 +60,9 @@ def show_statement(cursor: Cursor, compat: Compat) -> ast.Show | ast.Coordinatio
             return ast.Coordination()
     if cursor.accept("STORAGE", "INFO"):
         return _storage_info(cursor, compat)
-    for words in _SHOWS:
+    for words in (*_SHOWS, *_SAME):
         if cursor.accept(*words):
-            return ast.Show(" ".join(words))
+            return ast.Show(" ".join(_SAME.get(words, words)))
     raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS} | {"STORAGE"})) + "}")
 
 

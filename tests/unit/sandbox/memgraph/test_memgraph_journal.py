@@ -17,6 +17,8 @@ from sandbox.memgraph.core.durability import (
     Record,
     RoleRecord,
     Snapshot,
+    Trigger,
+    TriggersRecord,
     UsersRecord,
     Wal,
     WriteSnapshot,
@@ -25,7 +27,8 @@ from sandbox.memgraph.core.messages import Commit
 from sandbox.memgraph.journal import WALS, DirectoryInUse, Journal
 
 COMMITS = [Commit(ts, "E", [["n", ts, ["L"], {"x": "ä"}]]) for ts in (2, 4, 6)]
-SNAPSHOT = Snapshot(4, "E", [("D", 1)], "db", 9, [["n", 2, ["L"], {}]])
+TRIGGER = Trigger("t", "CREATE (:X)", "ANY", before=True, parameters={"p": [1]})
+SNAPSHOT = Snapshot(4, "E", [("D", 1)], "db", [9, 0], [["n", 2, ["L"], {}]])
 
 
 @contextmanager
@@ -52,6 +55,7 @@ def test_round_trip(tmp_path: Path) -> None:
         journal.write(
             [AppendCommit(Commit(8, "F", []), True), RoleRecord({"role": "main"}), UsersRecord({"u": "hash"})]
         )
+        journal.write([TriggersRecord([TRIGGER])])
     with opened(tmp_path) as journal:
         snapshots, wals, lost = journal.read()
         assert (snapshots, lost) == ([], 0)
@@ -63,6 +67,7 @@ def test_round_trip(tmp_path: Path) -> None:
         assert journal.read_identity() == "db"
         assert journal.read_role() == {"role": "main"}
         assert journal.read_users() == {"u": "hash"}
+        assert journal.read_triggers() == {"t": TRIGGER}
 
 
 def test_role_is_kept_only_if_asked(tmp_path: Path) -> None:
@@ -94,7 +99,7 @@ def test_flipped_byte_is_noticed(tmp_path: Path) -> None:
 
 
 def test_snapshots_come_back_in_order_and_are_deleted(tmp_path: Path) -> None:
-    later = Snapshot(1000, "E", [], "db", 9, [])
+    later = Snapshot(1000, "E", [], "db", [9, 0], [])
     with opened(tmp_path) as journal:
         journal.write([WriteSnapshot(later), WriteSnapshot(SNAPSHOT)])
         assert journal.read()[0] == [SNAPSHOT, later]
@@ -104,7 +109,7 @@ def test_snapshots_come_back_in_order_and_are_deleted(tmp_path: Path) -> None:
 
 def test_received_snapshot_replaces_everything_and_one_copy_is_kept(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
-        journal.write([*begin(), WriteSnapshot(Snapshot(2, "E", [], "db", 0, []))])
+        journal.write([*begin(), WriteSnapshot(Snapshot(2, "E", [], "db", [0, 0], []))])
         journal.write([WriteSnapshot(SNAPSHOT, replaces=True), OpenWal(Wal(0, "E", "db"))])
         journal.write([AppendCommit(COMMITS[2], False)])
     with opened(tmp_path) as journal:

@@ -228,6 +228,15 @@ def test_nodes_have_an_element_id_since_five(version: tuple[int, int], fields: i
     assert node.fields == [0, ["A", "B"], {"x": 1}, "0"][:fields]
 
 
+@pytest.mark.parametrize(("version", "fields"), [((4, 4), 5), ((5, 2), 8)])
+def test_relationships_have_element_ids_since_five(version: tuple[int, int], fields: int) -> None:
+    client = Client(version)
+    client.run("CREATE (), (a)-[r:R {x: 1}]->() RETURN [r]")
+    edge = client.say(PULL, {"n": -1})[0].fields[0][0][0]
+    assert edge.tag == 0x52
+    assert edge.fields == [0, 1, 2, "R", {"x": 1}, "0", "1", "2"][:fields]
+
+
 def test_goodbye_closes() -> None:
     client = Client()
     assert client.say(GOODBYE) == []
