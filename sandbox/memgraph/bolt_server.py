@@ -1,7 +1,7 @@
 """The Bolt listener: bytes in protocol callbacks, one task a connection for the messages.
 
 A connection that ends still gets the messages executed that had arrived: a server that was stopped (SIGSTOP) and goes
-on does the same with what its sockets hold.
+on does the same with what its sockets hold. One log line tells how each session ended.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from sandbox.memgraph.core import errors
-from sandbox.memgraph.core.bolt.packstream import Structure
-from sandbox.memgraph.core.bolt.session import Session, State, failure, protocol_failure
-from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, MAGIC, Decoder, negotiate
+from sandbox.memgraph.core.bolt.messages import failure, protocol_failure
+from sandbox.memgraph.core.bolt.results import Abandoned
+from sandbox.memgraph.core.bolt.session import Session, State
+from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, SUPPORTED, Decoder, Version, negotiate
 from sandbox.memgraph.core.errors import ProtocolError
 from sandbox.memgraph.runtime import Runtime
+from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
 QUEUE_LIMIT: Final = 1000
@@ -27,14 +29,18 @@ QUEUE_LIMIT: Final = 1000
 
 
 class BoltConnection(asyncio.Protocol):
-    """One client."""
+    """One client. `run_id` names this process in every summary; `versions` are those it may agree on."""
 
-    def __init__(self, runtime: Runtime, tasks: TaskGroup) -> None:
+    def __init__(
+        self, runtime: Runtime, tasks: TaskGroup, *, run_id: str = "", versions: frozenset[Version] = SUPPORTED
+    ) -> None:
         self._runtime = runtime
         self._tasks = tasks
+        self._run_id = run_id
+        self._versions = versions
         self._decoder = Decoder()
         self._session: Session | None = None
-        self._messages: deque[Structure | ProtocolError] = deque()
+        self._messages: deque[bytes | ProtocolError] = deque()
         self._arrived = anyio.Event()
         self._writable = anyio.Event()
         self._writable.set()
@@ -49,33 +55,36 @@ class BoltConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         self._decoder.feed(data)
+        if self._session is None and not self._shake_hands():
+            return
         try:
-            if self._session is None and not self._shake_hands():
-                return
             self._messages.extend(self._decoder.messages())
         except ProtocolError as error:
-            if self._session is None:
-                self._transport.write(protocol_failure())
-                self._transport.close()
-                return
             self._messages.append(error)
         if len(self._messages) > QUEUE_LIMIT:
             self._transport.pause_reading()
         self._arrived.set()
 
     def _shake_hands(self) -> bool:
-        if not self._decoder.begins_like(MAGIC):
-            raise ProtocolError("not a Bolt client")
         handshake = self._decoder.take(HANDSHAKE_SIZE)
         if handshake is None:
             return False
-        version = negotiate(handshake)
+        version = negotiate(handshake, self._versions)
         if version is None:
-            raise ProtocolError("no common Bolt version")
+            emit(_log, "HandshakeFailed", logging.WARNING, received=handshake.hex(), message="no common Bolt version")
+            self._transport.write(protocol_failure())
+            self._transport.close()
+            return False
         self._transport.write(bytes((0, 0, version[1], version[0])))
-        self._session = Session(self._runtime.instance, version, self._transport.write)
+        heard = self._log_query if _log.isEnabledFor(logging.DEBUG) else lambda query: None
+        self._session = Session(
+            self._runtime.instance, version, self._transport.write, run_id=self._run_id, heard=heard
+        )
         self._tasks.start_soon(self._serve, self._session)
         return True
+
+    def _log_query(self, query: str) -> None:
+        emit(_log, "Query", logging.DEBUG, query=query)
 
     def eof_received(self) -> bool:
         """Called by the loop. Stay open: answers to what was asked still go out."""
@@ -98,27 +107,41 @@ class BoltConnection(asyncio.Protocol):
         self._writable.set()
 
     async def _serve(self, session: Session) -> None:
+        end, level, reason = "goodbye", logging.INFO, {}
         try:
-            while session.state is not State.CLOSED:
-                if not self._messages:
-                    if self._ended:
-                        return
-                    self._arrived = anyio.Event()
-                    await self._arrived.wait()
-                    continue
-                message = self._messages.popleft()
-                if len(self._messages) == QUEUE_LIMIT // 2 and not self._transport.is_closing():
-                    self._transport.resume_reading()
-                if isinstance(message, ProtocolError):
-                    raise message
-                await self._runtime.run(session.handle(message))
-                await self._writable.wait()
-        except ProtocolError:
-            self._transport.write(protocol_failure())
+            if not await self._handle_messages(session):
+                end = "eof"
+            elif session.refused:
+                end, level = "login refused", logging.WARNING
+        except ProtocolError as error:
+            end, level, reason = "protocol broken", logging.WARNING, {"reason": str(error)}
+            if not isinstance(error, Abandoned):
+                self._transport.write(protocol_failure())
         except Exception:  # a defect of this server costs one connection, as in the real one
+            end, level = "crash", logging.ERROR
             _log.exception("SessionCrashed")
             self._transport.write(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
             self._runtime.settle()
             self._transport.close()
+        bolt = f"{session.version[0]}.{session.version[1]}"
+        emit(_log, "SessionEnded", level, by=end, client=session.client, bolt=bolt, **reason)
+
+    async def _handle_messages(self, session: Session) -> bool:
+        """Until the session closes (True) or the client is gone (False)."""
+        while session.state is not State.CLOSED:
+            if not self._messages:
+                if self._ended:
+                    return False
+                self._arrived = anyio.Event()
+                await self._arrived.wait()
+                continue
+            message = self._messages.popleft()
+            if len(self._messages) == QUEUE_LIMIT // 2 and not self._transport.is_closing():
+                self._transport.resume_reading()
+            if isinstance(message, ProtocolError):
+                raise message
+            await self._runtime.run(session.handle(message))
+            await self._writable.wait()
+        return True

@@ -100,10 +100,13 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
 async def _listening(
     flags: Flags, runtime: Runtime, link: Link, tasks: TaskGroup, init_lines: list[str]
 ) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
+    loop, run_id = asyncio.get_running_loop(), str(uuid.uuid4())
     try:
         bolt = await loop.create_server(
-            lambda: BoltConnection(runtime, tasks), flags.bolt_address, flags.bolt_port, start_serving=False
+            lambda: BoltConnection(runtime, tasks, run_id=run_id),
+            flags.bolt_address,
+            flags.bolt_port,
+            start_serving=False,
         )
     except OSError as error:
         raise _port_taken("bolt-port", flags.bolt_address, flags.bolt_port, error) from None

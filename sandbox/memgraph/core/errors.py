@@ -69,6 +69,10 @@ CONFLICT: Final = (
     "Cannot resolve conflicting transactions. You can retry this transaction when the conflicting transaction is "
     "finished."
 )
+FAILED_BEFORE: Final = (
+    "Transaction can't be committed because there was a previous error. Please invoke a rollback instead."
+)
+TIMED_OUT: Final = "Transaction was asked to abort because of transaction timeout."
 NO_READ_ONLY_ACCESS: Final = (
     "Cannot get read only access to the storage. Try stopping other queries that are running in parallel."
 )

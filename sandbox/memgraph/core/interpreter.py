@@ -11,9 +11,10 @@ from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
-from sandbox.memgraph.core.effects import Steps, Until
+from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Role
+from sandbox.memgraph.core.timer import Timer
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
@@ -33,6 +34,7 @@ class Result:
     notifications: list[dict[str, str]] = field(default_factory=list)
     system: bool = False
     cypher: bool = False
+    control: bool = False
 
 
 class Interpreter:
@@ -42,8 +44,16 @@ class Interpreter:
         self.instance = instance
         self.transaction: Transaction | None = None
         self.explicit = False
+        self.failed = False
+        self._timer: Timer | None = None
 
     # Transactions
+
+    def arm(self, timeout_s: float) -> Steps[None]:
+        """From this time on the transaction's queries fail when they are pulled from; 0: never."""
+        if timeout_s:
+            self._timer = Timer()
+            yield Spawn(self._timer, self._timer.run(timeout_s))
 
     def begin(self, *, read_only: bool = False) -> None:
         """Open an explicit transaction."""
@@ -53,10 +63,16 @@ class Interpreter:
         self.explicit = True
 
     def commit(self) -> Steps[None]:
-        """Commit the explicit transaction."""
-        if not self.explicit or self.transaction is None:
+        """Commit the explicit transaction. One that fails is gone, and yet waits for its rollback."""
+        if not self.explicit:
             raise QueryError("No current transaction to commit.")
-        yield from self._commit()
+        if self.failed:
+            raise QueryError(errors.FAILED_BEFORE)
+        try:
+            yield from self._commit()
+        except QueryError:
+            self.explicit = self.failed = True
+            raise
 
     def rollback(self) -> None:
         """Abort the explicit transaction."""
@@ -72,6 +88,13 @@ class Interpreter:
         if self.instance.system_owner is self:
             self.instance.system_owner = None
 
+    def fail(self) -> None:
+        """A query failed: that ends an auto-commit transaction; an explicit one waits for its rollback."""
+        if self.explicit:
+            self.failed = True
+        else:
+            self.abort()
+
     def _open(self, *, writes: bool) -> Transaction:
         self.instance.next_timestamp()
         self.transaction = Transaction(self.instance.graph, writes=writes)
@@ -81,8 +104,13 @@ class Interpreter:
 
     def _closed(self) -> None:
         self.transaction = None
-        self.explicit = False
+        self.explicit = self.failed = False
+        self._disarm()
         self.instance.write_access.discard(self)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.stopped, self._timer = True, None
 
     def _commit(self) -> Steps[None]:
         assert self.transaction is not None
@@ -93,14 +121,23 @@ class Interpreter:
 
     # Queries
 
-    def prepare(self, query: str, parameters: Mapping[str, Any]) -> Steps[Result]:
-        """Parse and check. Nothing has happened yet when this returns."""
+    def prepare(self, query: str, parameters: Mapping[str, Any], timeout_s: float = 0) -> Steps[Result]:
+        """Parse and check. Nothing has happened yet when this returns. `timeout_s`: as `arm`, if this auto-commits."""
         statement = parse(query)
+        try:
+            if not self.explicit:
+                yield from self.arm(timeout_s)
+            return (yield from self._prepare(statement, parameters))
+        except QueryError:
+            self.fail()
+            raise
+
+    def _prepare(self, statement: ast.Statement, parameters: Mapping[str, Any]) -> Steps[Result]:
         match statement:
             case ast.Cypher():
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
-                return Result((), lambda: self._control(action))
+                return Result((), lambda: self._control(action), control=True)
             case ast.IndexChange():
                 return self._index(statement)
             case ast.Show(what):
@@ -128,9 +165,12 @@ class Interpreter:
                 return rows, True
             if result.commits:
                 yield from self._commit()
+            if not self.explicit:
+                self._disarm()
             return rows, False
         except QueryError:
-            self.abort()
+            if not result.control:
+                self.fail()
             raise
         finally:
             if result.system and self.instance.system_owner is self:
@@ -147,6 +187,8 @@ class Interpreter:
 
         def run() -> Steps[list[list[Any]]]:
             transaction = self.transaction or self._open(writes=query.writes)
+            if self._timer is not None and self._timer.expired:
+                raise QueryError(errors.TIMED_OUT, errors.TRANSIENT)
             try:
                 rows = execute(query, transaction, parameters)
             except RecursionError:  # a chain of thousands of operators

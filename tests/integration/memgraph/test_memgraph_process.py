@@ -113,7 +113,12 @@ def test_handshake_byte_by_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"GET / HTTP/1.1\r\n\r\n", bytes.fromhex("6060b017" + "00000003" + "00" * 12), b"\x60\x60\xb0\x18"]
+    "data",
+    [
+        b"GET / HTTP/1.1\r\nA: b\r\n\r\n",
+        bytes.fromhex("6060b017" + "00000003" + "00" * 12),
+        b"\x60\x60\xb0\x18" + bytes(16),
+    ],
 )
 def test_wrong_handshake_gets_a_failure_and_a_close(tmp_path: Path, data: bytes) -> None:
     with memgraphs(tmp_path, 1) as (instance,), socket.create_connection((ADDRESS, instance.bolt)) as client:
