@@ -87,10 +87,10 @@ class BoltConnection(asyncio.Protocol):
         emit(_log, "Query", logging.DEBUG, query=query)
 
     def eof_received(self) -> bool:
-        """Called by the loop. Stay open: answers to what was asked still go out."""
+        """Called by the loop. Stay open: answers to what was asked still go out. (TLS can't be closed by half.)"""
         self._ended = True
         self._arrived.set()
-        return self._session is not None
+        return self._session is not None and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""

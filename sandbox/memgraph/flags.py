@@ -19,6 +19,8 @@ class Flags:
     """Parsed flags. `ignored`: real or unknown flags this server has no use for."""
 
     bolt_address: str = "0.0.0.0"
+    bolt_cert_file: Path | None = None
+    bolt_key_file: Path | None = None
     bolt_port: int = 7687
     bolt_server_name_for_init: str = SERVER_NAME
     data_directory: Path = Path("mg_data")
@@ -36,6 +38,8 @@ class Flags:
 
 HELP: Final = {
     "bolt_address": "Address of the Bolt, replication and admin listeners.",
+    "bolt_cert_file": "Certificate chain (PEM); with --bolt-key-file, Bolt is spoken over TLS only.",
+    "bolt_key_file": "Private key (PEM) of the certificate.",
     "bolt_port": "Port of the Bolt listener.",
     "bolt_server_name_for_init": "Server name given to drivers; empty for none.",
     "data_directory": "Where commits, users and (if restored) the role are kept.",
@@ -123,7 +127,7 @@ def _value(name: str, text: str) -> Any:
         if text.upper() not in _LEVELS:
             raise BadFlag(f"{flag} is {text!r}: set it to one of {', '.join(_LEVELS)}")
         return text.upper()
-    if name in ("data_directory", "init_file"):
+    if name in ("bolt_cert_file", "bolt_key_file", "data_directory", "init_file"):
         if not text:
             raise BadFlag(f"{flag} is empty: set it to a path")
         return Path(text)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from sandbox.memgraph.journal import Journal
 from sandbox.memgraph.link import Link
 from sandbox.memgraph.listeners import ReplicationListener
 from sandbox.memgraph.runtime import Runtime
+from sandbox.memgraph.tls import bolt_context
 from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ def new_instance(flags: Flags) -> Instance:
 async def serve(flags: Flags) -> None:
     """Run until SIGTERM or SIGINT. Raises BadFlag for what the command line has to change."""
     init_lines = _read_init_file(flags)
+    tls = bolt_context(flags.bolt_cert_file, flags.bolt_key_file)
     try:
         journal = Journal(
             flags.data_directory,
@@ -62,7 +65,7 @@ async def serve(flags: Flags) -> None:
             runtime = Runtime(instance, journal, link, tasks)
             listener = ReplicationListener(flags.bolt_address, runtime.receive)
             runtime.listen, runtime.stop_listening = listener.open, listener.close
-            async with _listening(flags, runtime, link, tasks, init_lines):
+            async with _listening(flags, runtime, link, tasks, init_lines, tls):
                 await anyio.sleep_forever()
     finally:
         link.close()
@@ -98,7 +101,12 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
 
 @asynccontextmanager
 async def _listening(
-    flags: Flags, runtime: Runtime, link: Link, tasks: TaskGroup, init_lines: list[str]
+    flags: Flags,
+    runtime: Runtime,
+    link: Link,
+    tasks: TaskGroup,
+    init_lines: list[str],
+    tls: ssl.SSLContext | None,
 ) -> AsyncIterator[None]:
     loop, run_id = asyncio.get_running_loop(), str(uuid.uuid4())
     try:
@@ -106,6 +114,7 @@ async def _listening(
             lambda: BoltConnection(runtime, tasks, run_id=run_id),
             flags.bolt_address,
             flags.bolt_port,
+            ssl=tls,
             start_serving=False,
         )
     except OSError as error:
