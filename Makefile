@@ -33,6 +33,12 @@ $(VENV)/.sandbox: constraints/sandbox.txt pyproject.toml
 $(VENV)/.dev: constraints/dev.txt pyproject.toml
 	$(call install,dev)
 
+# The drivers that tests/clients runs, each in an environment of its own; those that can't be had are named.
+$(VENV)/.clients: $(VENV)/.dev tests/support/client_environments.py $(wildcard constraints/clients-*.txt) \
+  $(wildcard tests/clients/programs/*/package-lock.json)
+	@$(BIN)/python tests/support/client_environments.py
+	@touch $@
+
 demo: $(VENV)/.sandbox
 	@$(BIN)/python -m sandbox.demo $(if $(JSON),--json '$(JSON)') $(if $(BREAK),--break '$(BREAK)')
 
@@ -51,7 +57,7 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev $(VENV)/.clients
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 constraints: $(VENV)/.dev
@@ -62,6 +68,11 @@ constraints: $(VENV)/.dev
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url $$(test $$extra = sidecar || echo --extra $$extra) \
 	    $$(test $$extra = sandbox -o $$extra = dev && echo constraints/build.in) pyproject.toml -o constraints/$$extra.txt; \
+	done
+	for client in neo4j-5 neo4j-6 pymgclient gqlalchemy; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --override constraints/clients-without.in constraints/clients-$$client.in \
+	    | awk '/^[a-z]/ { wanted = !/sys_platform == .none. \\$$/ || / or / } wanted' > constraints/clients-$$client.txt; \
 	done
 
 clean:

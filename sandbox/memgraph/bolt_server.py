@@ -76,15 +76,13 @@ class BoltConnection(asyncio.Protocol):
             self._transport.close()
             return False
         self._transport.write(bytes((0, 0, version[1], version[0])))
-        heard = self._log_query if _log.isEnabledFor(logging.DEBUG) else lambda query: None
+        emit(_log, "SessionBegun", logging.DEBUG, bolt=f"{version[0]}.{version[1]}")
+        trace = _log_query if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
         self._session = Session(
-            self._runtime.instance, version, self._transport.write, run_id=self._run_id, heard=heard
+            self._runtime.instance, version, self._transport.write, run_id=self._run_id, trace=trace
         )
         self._tasks.start_soon(self._serve, self._session)
         return True
-
-    def _log_query(self, query: str) -> None:
-        emit(_log, "Query", logging.DEBUG, query=query)
 
     def eof_received(self) -> bool:
         """Called by the loop. Stay open: answers to what was asked still go out. (TLS can't be closed by half.)"""
@@ -145,3 +143,7 @@ class BoltConnection(asyncio.Protocol):
             await self._runtime.run(session.handle(message))
             await self._writable.wait()
         return True
+
+
+def _log_query(event: str, text: str) -> None:
+    emit(_log, event, logging.DEBUG, text=text)

@@ -57,12 +57,15 @@ class Client:
         if beside is None:
             self.world.start("a")
         self.version = version
-        self.queries: list[str] = []
+        self.trace: list[tuple[str, str]] = []
         self._out = bytearray()
         instance = self.world.instances["a"]
-        self.session = Session(instance, version, self._out.extend, run_id=run_id, heard=self.queries.append)
+        self.session = Session(instance, version, self._out.extend, run_id=run_id, trace=self._note)
         if ready:
             self.greet()
+
+    def _note(self, event: str, text: str) -> None:
+        self.trace.append((event, text))
 
     def greet(self) -> None:
         """Log in, without credentials."""

@@ -36,7 +36,10 @@ class State(enum.Enum):
 
 
 class Session:
-    """Handles messages of an agreed version. `send` takes encoded answers in order; `heard` is told each query."""
+    """Handles messages of an agreed version. `send` takes encoded answers in order.
+
+    `trace` is told of every (`Query`, its text) and (`QueryFailed`, the message).
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Session:
         send: Callable[[bytes], None],
         *,
         run_id: str = "",
-        heard: Callable[[str], None] = lambda query: None,
+        trace: Callable[[str, str], None] = lambda event, text: None,
     ) -> None:
         self.instance = instance
         self.version = version
@@ -54,7 +57,7 @@ class Session:
         self.client = ""
         self.refused = False
         self._send = send
-        self._heard = heard
+        self._trace = trace
         self._run_id = run_id
         self._results = Results()
         self._configured: dict[str, Any] | None = None
@@ -105,6 +108,7 @@ class Session:
 
     def _fail(self, code: str, message: str) -> None:
         self.state = State.FAILED
+        self._trace("QueryFailed", message)
         self._send(failure(code, message))
 
     def _convert(self, value: Any) -> Any:
@@ -186,7 +190,7 @@ class Session:
         extra = reader.expect(dict) if self.version[0] > 1 else {}
         self._need_idle()
         self._configure(extra)
-        self._heard(query)
+        self._trace("Query", query)
         if structures:
             raise QueryError(NO_STRUCTURES)
         result = yield from self.interpreter.prepare(query, parameters, timeout_s(extra))

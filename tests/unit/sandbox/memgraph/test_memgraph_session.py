@@ -404,7 +404,10 @@ def test_parameters_that_only_the_real_server_knows_are_refused_with_a_reason() 
     assert tags(client.say(RUN, "RETURN 1 AS x", {}, {"tx_metadata": {"d": Structure(0x44, [1])}})) == [SUCCESS]
 
 
-def test_session_tells_queries_and_client() -> None:
+def test_session_tells_who_asks_what() -> None:
     client = Client()
     client.run("RETURN 1 AS x")
-    assert (client.session.client, client.queries) == ("t", ["RETURN 1 AS x"])
+    client.say(PULL, {})
+    client.say(COMMIT)
+    assert client.session.client == "t"
+    assert client.trace == [("Query", "RETURN 1 AS x"), ("QueryFailed", "No current transaction to commit.")]
