@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit sandbox constraints clean
+.PHONY: help demo test lint types imports unit sandbox memgraph-bench constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test               everything CI runs'
 	@echo 'make sandbox            the same world, kept running for your own app (memgraph-ha sandbox up)'
 	@echo 'make lint types imports unit   the parts of make test'
+	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make constraints        pin the dependencies anew'
 
 # Pinned with hashes; then this checkout itself, editable, without asking anybody for anything.
@@ -59,6 +60,9 @@ imports: $(VENV)/.dev
 
 unit: $(VENV)/.dev $(VENV)/.clients
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+memgraph-bench: $(VENV)/.dev
+	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

@@ -25,7 +25,8 @@ from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
 QUEUE_LIMIT: Final = 1000
-"""Messages that wait before reading pauses: a driver pipelines a handful."""
+"""Messages that wait before reading pauses: a driver pipelines a handful. They are handled in one go, answers to them
+leaving together: nobody else waits for longer than these take."""
 
 
 class BoltConnection(asyncio.Protocol):
@@ -45,6 +46,7 @@ class BoltConnection(asyncio.Protocol):
         self._writable = anyio.Event()
         self._writable.set()
         self._ended = False
+        self._answers: list[bytes] = []
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -78,11 +80,19 @@ class BoltConnection(asyncio.Protocol):
         self._transport.write(bytes((0, 0, version[1], version[0])))
         emit(_log, "SessionBegun", logging.DEBUG, bolt=f"{version[0]}.{version[1]}")
         trace = _log_query if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
-        self._session = Session(
-            self._runtime.instance, version, self._transport.write, run_id=self._run_id, trace=trace
-        )
+        self._session = Session(self._runtime.instance, version, self._send, run_id=self._run_id, trace=trace)
         self._tasks.start_soon(self._serve, self._session)
         return True
+
+    def _send(self, answer: bytes) -> None:
+        if not self._answers:  # goes out as soon as a message has to wait for something, or none is left
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._answers.append(answer)
+
+    def _flush(self) -> None:
+        answers, self._answers = self._answers, []
+        if answers and not self._transport.is_closing():
+            self._transport.write(b"".join(answers))
 
     def eof_received(self) -> bool:
         """Called by the loop. Stay open: answers to what was asked still go out. (TLS can't be closed by half.)"""
@@ -114,14 +124,15 @@ class BoltConnection(asyncio.Protocol):
         except ProtocolError as error:
             end, level, reason = "protocol broken", logging.WARNING, {"reason": str(error)}
             if not isinstance(error, Abandoned):
-                self._transport.write(protocol_failure())
+                self._send(protocol_failure())
         except Exception:  # a defect of this server costs one connection, as in the real one
             end, level = "crash", logging.ERROR
             _log.exception("SessionCrashed")
-            self._transport.write(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
+            self._send(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
             self._runtime.settle()
+            self._flush()
             self._transport.close()
         bolt = f"{session.version[0]}.{session.version[1]}"
         emit(_log, "SessionEnded", level, by=end, client=session.client, bolt=bolt, **reason)
@@ -141,7 +152,8 @@ class BoltConnection(asyncio.Protocol):
             if isinstance(message, ProtocolError):
                 raise message
             await self._runtime.run(session.handle(message))
-            await self._writable.wait()
+            if not self._writable.is_set():
+                await self._writable.wait()
         return True
 
 

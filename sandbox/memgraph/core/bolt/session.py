@@ -24,6 +24,8 @@ from sandbox.memgraph.core.graph import Node
 from sandbox.memgraph.core.instance import Instance
 from sandbox.memgraph.core.interpreter import Interpreter
 
+_DONE: Final = encode(Structure(messages.SUCCESS, [{}]))
+
 
 class State(enum.Enum):
     """Where the conversation stands."""
@@ -104,7 +106,7 @@ class Session:
     # Answers
 
     def _success(self, metadata: dict[str, Any]) -> None:
-        self._send(encode(Structure(messages.SUCCESS, [metadata])))
+        self._send(encode(Structure(messages.SUCCESS, [metadata])) if metadata else _DONE)
 
     def _fail(self, code: str, message: str) -> None:
         self.state = State.FAILED
