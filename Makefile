@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit sandbox constraints clean
+.PHONY: help demo test lint types imports unit sandbox memgraph-bench constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test               everything CI runs'
 	@echo 'make sandbox            the same world, kept running for your own app (memgraph-ha sandbox up)'
 	@echo 'make lint types imports unit   the parts of make test'
+	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make constraints        pin the dependencies anew'
 
 # Pinned with hashes; then this checkout itself, editable, without asking anybody for anything.
@@ -33,6 +34,12 @@ $(VENV)/.sandbox: constraints/sandbox.txt pyproject.toml
 $(VENV)/.dev: constraints/dev.txt pyproject.toml
 	$(call install,dev)
 
+# The drivers that tests/clients runs, each in an environment of its own; those that can't be had are named.
+$(VENV)/.clients: $(VENV)/.dev tests/support/client_environments.py $(wildcard constraints/clients-*.txt) \
+  $(wildcard tests/clients/programs/*/package-lock.json)
+	@$(BIN)/python tests/support/client_environments.py
+	@touch $@
+
 demo: $(VENV)/.sandbox
 	@$(BIN)/python -m sandbox.demo $(if $(JSON),--json '$(JSON)') $(if $(BREAK),--break '$(BREAK)')
 
@@ -51,8 +58,11 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev $(VENV)/.clients
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+memgraph-bench: $(VENV)/.dev
+	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
@@ -62,6 +72,11 @@ constraints: $(VENV)/.dev
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url $$(test $$extra = sidecar || echo --extra $$extra) \
 	    $$(test $$extra = sandbox -o $$extra = dev && echo constraints/build.in) pyproject.toml -o constraints/$$extra.txt; \
+	done
+	for client in neo4j-5 neo4j-6 pymgclient gqlalchemy; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --override constraints/clients-without.in constraints/clients-$$client.in \
+	    | awk '/^[a-z]/ { wanted = !/sys_platform == .none. \\$$/ || / or / } wanted' > constraints/clients-$$client.txt; \
 	done
 
 clean:

@@ -13,6 +13,8 @@ Commands (all answer `{"ok": true, ...}` or `{"ok": false, "error": "..."}`):
   last K, without it all of them) are gone. There is no answer, the connection just ends.
 * `{"kill": "wipe"}`: end at once, the data directory is empty.
 * `{"show": "state"}`: role, identities, epochs, timestamps, files.
+
+`python -m sandbox.memgraph.admin HOST:PORT COMMAND` gives one and prints the answer.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from typing import Any, Final
 
 import anyio
@@ -129,3 +132,27 @@ class Admin:
             "wals": [[wal.seq, wal.first, wal.last] for wal in instance.files.wals],
             "snapshots": [snapshot.ts for snapshot in instance.files.snapshots],
         }
+
+
+def main(arguments: list[str]) -> int:
+    """Give one command; the exit code is 1 for one that was refused, 2 if it could not be given."""
+    try:
+        address, command = arguments
+        host, _, port = address.rpartition(":")
+        answer = anyio.run(send, host, int(port), json.loads(command))
+    except ValueError as error:
+        print(f'{error}; usage: python -m sandbox.memgraph.admin HOST:PORT \'{{"show": "state"}}\'', file=sys.stderr)
+        return 2
+    except (OSError, TimeoutError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
+        print(f"{address}: {reason}; start the instance with --sim-admin-port={port}", file=sys.stderr)
+        return 2
+    except (anyio.EndOfStream, anyio.IncompleteRead):
+        print("the instance has ended")
+        return 0
+    print(json.dumps(answer))
+    return 0 if answer["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """The Bolt listener: bytes in protocol callbacks, one task a connection for the messages.
 
 A connection that ends still gets the messages executed that had arrived: a server that was stopped (SIGSTOP) and goes
-on does the same with what its sockets hold.
+on does the same with what its sockets hold. One log line tells how each session ended.
 """
 
 from __future__ import annotations
@@ -15,30 +15,36 @@ import anyio
 from anyio.abc import TaskGroup
 
 from sandbox.memgraph.core import errors
-from sandbox.memgraph.core.bolt.packstream import Structure
-from sandbox.memgraph.core.bolt.session import Session, State, failure, protocol_failure
-from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, MAGIC, Decoder, negotiate
+from sandbox.memgraph.core.bolt.messages import failure, protocol_failure
+from sandbox.memgraph.core.bolt.results import Abandoned
+from sandbox.memgraph.core.bolt.session import Session, State
+from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, Decoder, negotiate
 from sandbox.memgraph.core.errors import ProtocolError
 from sandbox.memgraph.runtime import Runtime
+from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
 QUEUE_LIMIT: Final = 1000
-"""Messages that wait before reading pauses: a driver pipelines a handful."""
+"""Messages that wait before reading pauses: a driver pipelines a handful. They are handled in one go, answers to them
+leaving together: nobody else waits for longer than these take."""
 
 
 class BoltConnection(asyncio.Protocol):
-    """One client."""
+    """One client. `run_id` names this process in every summary."""
 
-    def __init__(self, runtime: Runtime, tasks: TaskGroup) -> None:
+    def __init__(self, runtime: Runtime, tasks: TaskGroup, *, run_id: str = "") -> None:
         self._runtime = runtime
         self._tasks = tasks
+        self._run_id = run_id
         self._decoder = Decoder()
         self._session: Session | None = None
-        self._messages: deque[Structure | ProtocolError] = deque()
+        self._messages: deque[bytes | ProtocolError] = deque()
         self._arrived = anyio.Event()
         self._writable = anyio.Event()
         self._writable.set()
         self._ended = False
+        self._answers: list[bytes] = []
+        self._flushing = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,39 +55,54 @@ class BoltConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         self._decoder.feed(data)
+        if self._session is None and not self._shake_hands():
+            return
         try:
-            if self._session is None and not self._shake_hands():
-                return
             self._messages.extend(self._decoder.messages())
         except ProtocolError as error:
-            if self._session is None:
-                self._transport.write(protocol_failure())
-                self._transport.close()
-                return
             self._messages.append(error)
         if len(self._messages) > QUEUE_LIMIT:
             self._transport.pause_reading()
         self._arrived.set()
 
     def _shake_hands(self) -> bool:
-        if not self._decoder.begins_like(MAGIC):
-            raise ProtocolError("not a Bolt client")
         handshake = self._decoder.take(HANDSHAKE_SIZE)
         if handshake is None:
             return False
         version = negotiate(handshake, self._runtime.instance.settings.compat.bolt_versions)
         if version is None:
-            raise ProtocolError("no common Bolt version")
+            emit(_log, "HandshakeFailed", logging.WARNING, received=handshake.hex(), message="no common Bolt version")
+            self._transport.write(protocol_failure())
+            self._transport.close()
+            return False
         self._transport.write(bytes((0, 0, version[1], version[0])))
-        self._session = Session(self._runtime.instance, version, self._transport.write)
+        emit(_log, "SessionBegun", logging.DEBUG, bolt=f"{version[0]}.{version[1]}")
+        trace = _log_query if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
+        self._session = Session(self._runtime.instance, version, self._answers.append, run_id=self._run_id, trace=trace)
         self._tasks.start_soon(self._serve, self._session)
         return True
 
+    def _flush_soon(self) -> None:
+        """Send what was answered: as soon as a message has to wait for something, or none is left.
+
+        Only called after a message was handled to its end: what it changed is on the disk before anybody hears of it.
+        """
+        if self._answers and not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush, len(self._answers))
+
+    def _flush(self, count: int | None = None) -> None:
+        self._flushing = False
+        answers = b"".join(self._answers[:count])
+        del self._answers[:count]
+        if answers and not self._transport.is_closing():
+            self._transport.write(answers)
+
     def eof_received(self) -> bool:
-        """Called by the loop. Stay open: answers to what was asked still go out."""
+        """Called by the loop. Stay open: answers to what was asked still go out. (TLS can't be closed by half.)"""
         self._ended = True
         self._arrived.set()
-        return self._session is not None
+        return self._session is not None and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
@@ -98,28 +119,49 @@ class BoltConnection(asyncio.Protocol):
         self._writable.set()
 
     async def _serve(self, session: Session) -> None:
+        end, level, reason = "goodbye", logging.INFO, {}
         try:
-            while session.state is not State.CLOSED:
-                if not self._messages:
-                    if self._ended:
-                        return
-                    self._arrived = anyio.Event()
-                    await self._arrived.wait()
-                    continue
-                message = self._messages.popleft()
-                if len(self._messages) == QUEUE_LIMIT // 2 and not self._transport.is_closing():
-                    self._transport.resume_reading()
-                if isinstance(message, ProtocolError):
-                    raise message
-                await self._runtime.run(session.handle(message))
-                await self._writable.wait()
-        except ProtocolError:
-            self._transport.write(protocol_failure())
+            if not await self._handle_messages(session):
+                end = "eof"
+            elif session.refused:
+                end, level = "login refused", logging.WARNING
+        except ProtocolError as error:
+            end, level, reason = "protocol broken", logging.WARNING, {"reason": str(error)}
+            if not isinstance(error, Abandoned):
+                self._answers.append(protocol_failure())
         except Exception:  # a defect of this server costs one connection, as in the real one
+            end, level = "crash", logging.ERROR
             _log.exception("SessionCrashed")
-            self._transport.write(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
+            self._answers.append(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
             self._runtime.wake()
             self._runtime.flush()
+            self._flush()
             self._transport.close()
+        bolt = f"{session.version[0]}.{session.version[1]}"
+        emit(_log, "SessionEnded", level, by=end, client=session.client, bolt=bolt, **reason)
+
+    async def _handle_messages(self, session: Session) -> bool:
+        """Until the session closes (True) or the client is gone (False)."""
+        while session.state is not State.CLOSED:
+            if not self._messages:
+                if self._ended:
+                    return False
+                self._arrived = anyio.Event()
+                await self._arrived.wait()
+                continue
+            message = self._messages.popleft()
+            if len(self._messages) == QUEUE_LIMIT // 2 and not self._transport.is_closing():
+                self._transport.resume_reading()
+            if isinstance(message, ProtocolError):
+                raise message
+            await self._runtime.run(session.handle(message))
+            self._flush_soon()
+            if not self._writable.is_set():
+                await self._writable.wait()
+        return True
+
+
+def _log_query(event: str, text: str) -> None:
+    emit(_log, event, logging.DEBUG, text=text)

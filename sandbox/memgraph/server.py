@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+import socket
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,10 +28,11 @@ from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.disk import Disk
 from sandbox.memgraph.flags import BadFlag, Flags, config
-from sandbox.memgraph.journal import Journal
+from sandbox.memgraph.journal import DirectoryInUse, Journal
 from sandbox.memgraph.link import Link
 from sandbox.memgraph.listeners import ReplicationListener
 from sandbox.memgraph.runtime import Runtime
+from sandbox.memgraph.tls import bolt_context
 from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
@@ -60,10 +63,14 @@ def new_instance(flags: Flags) -> Instance:
 async def serve(flags: Flags) -> None:
     """Run until SIGTERM or SIGINT. Raises BadFlag for what the command line has to change."""
     init_lines = _read_init_file(flags)
+    tls = bolt_context(flags.bolt_cert_file, flags.bolt_key_file)
     try:
         journal = Journal(flags.data_directory, keep_role=flags.replication_restore_state_on_startup)
+    except DirectoryInUse as error:
+        raise BadFlag(f"{error}: stop that one or choose another --data-directory") from None
     except OSError as error:
-        raise BadFlag(f"--data-directory: {error}; stop the other process or choose another directory") from None
+        place = f"the data directory {flags.data_directory} can't be used ({error.strerror})"
+        raise BadFlag(f"{place}: choose another --data-directory") from None
     link = Link()
     try:
         instance = _recover(flags, journal)
@@ -73,7 +80,8 @@ async def serve(flags: Flags) -> None:
             runtime = Runtime(instance, disk, link, tasks)
             listener = ReplicationListener(flags.bolt_address, runtime.receive, tasks)
             runtime.listen, runtime.stop_listening = listener.open, listener.close
-            async with _listening(flags, runtime, Admin(instance, link, listener, disk), tasks, init_lines):
+            admin = Admin(instance, link, listener, disk)
+            async with _listening(flags, runtime, admin, tasks, init_lines, tls):
                 await anyio.sleep_forever()
         roles.stop(instance)
         disk.go_on()
@@ -119,12 +127,21 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
 
 @asynccontextmanager
 async def _listening(
-    flags: Flags, runtime: Runtime, admin: Admin, tasks: TaskGroup, init_lines: list[str]
+    flags: Flags,
+    runtime: Runtime,
+    admin: Admin,
+    tasks: TaskGroup,
+    init_lines: list[str],
+    tls: ssl.SSLContext | None,
 ) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
+    loop, run_id = asyncio.get_running_loop(), str(uuid.uuid4())
     try:
         bolt = await loop.create_server(
-            lambda: BoltConnection(runtime, tasks), flags.bolt_address, flags.bolt_port, start_serving=False
+            lambda: BoltConnection(runtime, tasks, run_id=run_id),
+            flags.bolt_address,
+            flags.bolt_port,
+            ssl=tls,
+            start_serving=False,
         )
     except OSError as error:
         raise _port_taken("bolt-port", flags.bolt_address, flags.bolt_port, error) from None
@@ -137,7 +154,9 @@ async def _listening(
         await _add_first_user(runtime)
         await _run_init_file(runtime, init_lines)
         await bolt.start_serving()
-        emit(_log, "Ready", bolt=f"{flags.bolt_address}:{flags.bolt_port}", role=runtime.instance.role.value)
+        host = "localhost" if flags.bolt_address == "0.0.0.0" else flags.bolt_address
+        url = f"bolt{'+ssc' if tls else ''}://{host}:{flags.bolt_port}"
+        emit(_log, "Ready", connect=url, role=runtime.instance.role.value, stop="Ctrl-C or SIGTERM")
         yield
     finally:
         bolt.close()
@@ -154,6 +173,8 @@ async def _open_admin(flags: Flags, admin: Admin, tasks: TaskGroup) -> None:
 
 
 def _port_taken(flag: str, address: str, port: int, error: OSError) -> BadFlag:
+    if isinstance(error, socket.gaierror):
+        return BadFlag(f"--bolt-address {address} is no address of this machine ({error.strerror}): try 127.0.0.1")
     return BadFlag(
         f"can't listen on {address}:{port} ({os.strerror(error.errno or 0)}): "
         f"stop what listens there or choose another --{flag}"

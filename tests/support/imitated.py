@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bolt_client import Client
 from virtual_memgraph import World
 
+from sandbox.memgraph.core.bolt.messages import RUN
 from sandbox.memgraph.core.bolt.packstream import Structure
-from sandbox.memgraph.core.bolt.session import Session
-from sandbox.memgraph.core.bolt.stream import Decoder
 from sandbox.memgraph.core.compat import COMPAT
 from sandbox.memgraph.core.errors import QueryError
 
 OLD, NEW = ("3.6", "3.9"), ("3.12", "master")
-RUN, BEGIN, COMMIT, DISCARD, PULL, HELLO, LOGON, LOGOFF = 0x10, 0x11, 0x12, 0x2F, 0x3F, 0x01, 0x6A, 0x6B
 
 
 class Cell:
@@ -25,14 +24,8 @@ class Cell:
         for name in ("a", "b"):
             self.world.start(name, compat=COMPAT[level])
         self.world.query("b", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-        self._decoder = Decoder()
-        self.session = Session(self.world.instances["a"], version, self._decoder.feed)
-        self.say(HELLO, {"user_agent": "t"})
-        self.say(LOGON, {"scheme": "none"})
-
-    def say(self, tag: int, *fields: Any) -> list[Structure]:
-        self.world.do("a", self.session.handle(Structure(tag, list(fields))))
-        return list(self._decoder.messages())
+        client = Client(version, world=self.world)
+        self.session, self.say = client.session, client.say
 
     def run(self, query: str) -> Structure:
         return self.say(RUN, query, {}, {})[0]

@@ -36,6 +36,7 @@ def of_schema(instance: Instance, change: ast.SchemaChange, begin: Open, *, expl
             alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
             if not alone:
                 raise errors.no_read_only_access(instance.settings.compat)
+        yield from instance.may_begin()
         if instance.role is not Role.MAIN:
             raise QueryError(schema.ON_REPLICA)
         result.notifications.append(note(*schema.change(begin(writes=True), change)))

@@ -104,6 +104,11 @@ CONFLICT: Final = (
     "more details, visit https://memgraph.com/docs"
 )
 
+FAILED_BEFORE: Final = (
+    "Transaction can't be committed because there was a previous error. Please invoke a rollback instead."
+)
+TIMED_OUT: Final = "Transaction was asked to abort because of transaction timeout."
+
 
 def misaligned_access(kind: str) -> QueryError:
     """A query that writes (`w` or `rw`) in a transaction that was opened to read."""

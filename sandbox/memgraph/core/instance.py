@@ -20,7 +20,7 @@ from sandbox.memgraph.core.durability import (
     Wal,
     recover,
 )
-from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.effects import Steps, Until
 from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.graph import Graph
 from sandbox.memgraph.core.messages import Commit
@@ -157,6 +157,11 @@ class Instance:
     def commit_possible(self) -> bool:
         """Whether a commit may take its locks now."""
         return not self.exclusive and not self.committing
+
+    def may_begin(self) -> Steps[None]:
+        """Wait for the engine lock, as every transaction does at its start: also a read waits while a commit hangs."""
+        if self.committing:
+            yield Until(lambda: not self.committing)
 
     def transactional(self) -> bool:
         """Whether this instance replicates at all."""

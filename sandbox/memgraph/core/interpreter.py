@@ -15,6 +15,7 @@ from sandbox.memgraph.core.errors import NotReplicated, QueryError
 from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Mode, Role
 from sandbox.memgraph.core.result import Notifications, Result, note
+from sandbox.memgraph.core.timer import Timer
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
@@ -27,22 +28,40 @@ class Interpreter:
         self.instance = instance
         self.transaction: Transaction | None = None
         self.explicit = False
+        self.failed = False
         self._events = Events()
+        self._timer: Timer | None = None
 
     # Transactions
 
-    def begin(self, *, read_only: bool = False) -> None:
+    def arm(self, timeout_s: float) -> Steps[None]:
+        """From this time on the transaction's queries fail when they are pulled from; 0: never."""
+        if timeout_s:
+            self._timer = Timer()
+            yield Spawn(self._timer, self._timer.run(timeout_s))
+
+    def begin(self, *, read_only: bool = False) -> Steps[None]:
         """Open an explicit transaction."""
         if self.explicit:
             raise QueryError("Nested transactions are not supported.")
+        yield from self.instance.may_begin()
         self._open(writes=not read_only)
         self.explicit = True
 
     def commit(self) -> Steps[Notifications]:
-        """Commit the explicit transaction; gives what the client has to be told although it succeeded."""
-        if not self.explicit or self.transaction is None:
+        """Commit the explicit transaction; gives what the client has to be told although it succeeded.
+
+        One that fails is gone, and yet waits for its rollback.
+        """
+        if not self.explicit:
             raise QueryError("No current transaction to commit.")
-        return (yield from self._commit())
+        if self.failed:
+            raise QueryError(errors.FAILED_BEFORE)
+        try:
+            return (yield from self._commit())
+        except QueryError:
+            self.explicit = self.failed = True
+            raise
 
     def rollback(self) -> None:
         """Abort the explicit transaction."""
@@ -58,6 +77,13 @@ class Interpreter:
         if self.instance.system_owner is self:
             self.instance.system_owner = None
 
+    def fail(self) -> None:
+        """A query failed: that ends an auto-commit transaction; an explicit one waits for its rollback."""
+        if self.explicit:
+            self.failed = True
+        else:
+            self.abort()
+
     def _open(self, *, writes: bool) -> Transaction:
         self.instance.next_timestamp()
         self.transaction = Transaction(self.instance.graph, writes=writes)
@@ -67,9 +93,14 @@ class Interpreter:
 
     def _closed(self) -> None:
         self.transaction = None
-        self.explicit = False
+        self.explicit = self.failed = False
         self._events = Events()
+        self._disarm()
         self.instance.write_access.discard(self)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.stopped, self._timer = True, None
 
     def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
@@ -109,9 +140,18 @@ class Interpreter:
 
     # Queries
 
-    def prepare(self, query: str, parameters: Mapping[str, Any]) -> Steps[Result]:
-        """Parse and check. Nothing has happened yet when this returns."""
+    def prepare(self, query: str, parameters: Mapping[str, Any], timeout_s: float = 0) -> Steps[Result]:
+        """Parse and check. Nothing has happened yet when this returns. `timeout_s`: as `arm`, if this auto-commits."""
         statement = parse(query, self.instance.settings.compat)
+        try:
+            if not self.explicit:
+                yield from self.arm(timeout_s)
+            return (yield from self._prepare(statement, parameters))
+        except QueryError:
+            self.fail()
+            raise
+
+    def _prepare(self, statement: ast.Statement, parameters: Mapping[str, Any]) -> Steps[Result]:
         match statement:
             case ast.Cypher():
                 return self._cypher(statement, parameters)
@@ -152,13 +192,17 @@ class Interpreter:
                 return rows, True
             if result.commits:
                 result.notifications += yield from self._commit()
+            if not self.explicit:
+                self._disarm()
             return rows, False
         except NotReplicated as error:
-            self.abort()
+            if not result.control:
+                self.fail()
             transient = self.instance.settings.compat.pull_failure_transient
             raise QueryError(error.message, errors.TRANSIENT if transient else errors.CLIENT) from None
         except QueryError:
-            self.abort()
+            if not result.control:
+                self.fail()
             raise
         finally:
             if result.system and self.instance.system_owner is self:
@@ -172,7 +216,11 @@ class Interpreter:
         result = Result(columns, lambda: run(), query.kind, commits=not self.explicit, cypher=True)
 
         def run() -> Steps[list[list[Any]]]:
+            if self.transaction is None:
+                yield from self.instance.may_begin()
             transaction = self.transaction or self._open(writes=query.writes)
+            if self._timer is not None and self._timer.expired:
+                raise QueryError(errors.TIMED_OUT, errors.TRANSIENT)
             try:
                 if query.commit_every is not None:
                     rows = yield from periodic.execute(query, query.commit_every, parameters, transaction, self._renew)
@@ -194,14 +242,14 @@ class Interpreter:
     def _control(self, action: str) -> Result:
         def run() -> Steps[list[list[Any]]]:
             if action == "BEGIN":
-                self.begin()
+                yield from self.begin()
             elif action == "ROLLBACK":
                 self.rollback()
             else:
                 result.notifications += yield from self.commit()
             return []
 
-        result = Result((), run)
+        result = Result((), run, control=True)
         return result
 
     def _show(self, statement: ast.Show) -> Result:

@@ -25,6 +25,7 @@ class Result:
     notifications: Notifications = field(default_factory=list)
     system: bool = False
     cypher: bool = False
+    control: bool = False
 
 
 def note(code: str, title: str, severity: str = "INFO") -> dict[str, str]:

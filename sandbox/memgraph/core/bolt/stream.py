@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from sandbox.memgraph.core.bolt.packstream import PackError, Structure, pack, unpack
+from sandbox.memgraph.core.bolt.packstream import Structure, pack
 from sandbox.memgraph.core.compat import DEFAULT
 from sandbox.memgraph.core.errors import ProtocolError
 
@@ -23,7 +23,7 @@ def negotiate(handshake: bytes, supported: frozenset[Version] = DEFAULT.bolt_ver
         return None
     for offset in range(4, HANDSHAKE_SIZE, 4):
         _, reach, minor, major = handshake[offset : offset + 4]
-        if major == 0:
+        if major == minor == 0:
             return None
         for candidate in range(minor, minor - min(reach, minor) - 1, -1):
             if (major, candidate) in supported:
@@ -31,19 +31,24 @@ def negotiate(handshake: bytes, supported: frozenset[Version] = DEFAULT.bolt_ver
     return None
 
 
-def encode(message: Structure, convert: Any = None) -> bytes:
+def encode(message: Structure, convert: Callable[[Any], Any] | None = None) -> bytes:
     """One message in chunks."""
-    body = bytearray()
+    body = bytearray(2)
     pack(message, body, convert)
+    size = len(body) - 2
+    if size <= CHUNK_SIZE:
+        body[:2] = size.to_bytes(2, "big")
+        body += b"\x00\x00"
+        return bytes(body)
     out = bytearray()
-    for start in range(0, len(body), CHUNK_SIZE):
+    for start in range(2, len(body), CHUNK_SIZE):
         chunk = body[start : start + CHUNK_SIZE]
         out += len(chunk).to_bytes(2, "big") + chunk
     return bytes(out + b"\x00\x00")
 
 
 class Decoder:
-    """Feed bytes, iterate over messages. Empty messages (a NOOP of two zero bytes) are skipped."""
+    """Feed bytes, iterate over the bytes of messages. Two zero bytes alone are an empty message."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -53,10 +58,6 @@ class Decoder:
         """Add received bytes."""
         self._buffer += data
 
-    def begins_like(self, expected: bytes) -> bool:
-        """Whether what has arrived so far can still become `expected`."""
-        return expected.startswith(self._buffer[: len(expected)])
-
     def take(self, size: int) -> bytes | None:
         """Raw bytes (the handshake), if so many have arrived."""
         if len(self._buffer) < size:
@@ -65,8 +66,8 @@ class Decoder:
         del self._buffer[:size]
         return data
 
-    def messages(self) -> Iterator[Structure]:
-        """Complete messages so far. Raises ProtocolError for what is none."""
+    def messages(self) -> Iterator[bytes]:
+        """Complete messages so far. Raises ProtocolError for one that is too long."""
         while len(self._buffer) >= 2:
             size = int.from_bytes(self._buffer[:2], "big")
             if size and len(self._buffer) < 2 + size:
@@ -75,16 +76,6 @@ class Decoder:
             del self._buffer[: 2 + size]
             if len(self._message) > MESSAGE_LIMIT:
                 raise ProtocolError(f"message of more than {MESSAGE_LIMIT} bytes")
-            if size == 0 and self._message:
+            if size == 0:
                 data, self._message = bytes(self._message), bytearray()
-                yield _message(data)
-
-
-def _message(data: bytes) -> Structure:
-    try:
-        value = unpack(data)
-    except PackError as error:
-        raise ProtocolError(str(error)) from None
-    if not isinstance(value, Structure):
-        raise ProtocolError("a message is a structure")
-    return value
+                yield data

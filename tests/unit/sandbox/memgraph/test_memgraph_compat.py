@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from imitated import BEGIN, COMMIT, DISCARD, LOGOFF, LOGON, NEW, OLD, PULL, Cell, metadata
+from imitated import NEW, OLD, Cell, metadata
 from virtual_memgraph import World
 
 from sandbox.memgraph.core import errors
+from sandbox.memgraph.core.bolt.messages import BEGIN, COMMIT, DISCARD, LOGOFF, LOGON, PULL
 from sandbox.memgraph.core.bolt.stream import MAGIC, negotiate
 from sandbox.memgraph.core.compat import COMPAT, LEVELS
 from sandbox.memgraph.core.errors import (
@@ -145,7 +146,7 @@ def test_sync_replica_down_is_a_warning_on_master() -> None:
     cell.say(BEGIN, {})
     cell.run("CREATE (:T {id: 2})")
     assert "notifications" not in metadata(cell.say(PULL, {"n": -1}))
-    assert metadata(cell.say(COMMIT)) == {"notifications": [warning], "run_id": ""}
+    assert metadata(cell.say(COMMIT)) == {"notifications": [warning], "run_id": "r"}
     for query in ("BEGIN", "CREATE (:T {id: 3})"):
         cell.run(query)
         cell.say(PULL, {"n": -1})

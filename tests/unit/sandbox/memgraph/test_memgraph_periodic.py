@@ -83,7 +83,7 @@ def test_lost_replicas() -> None:
 def test_inside_an_explicit_transaction_it_commits_all_the_same() -> None:
     world = cell("SYNC")
     session = Interpreter(world.instances["a"])
-    session.begin()
+    world.do("a", session.begin())
     for query in ("CREATE (:A {id: 0})", CREATE, "CREATE (:A {id: 9})"):
         world.do("a", session.pull(world.do("a", session.prepare(query, {})), -1))
     assert ids(world, "b") == [0, 1, 2, 3]

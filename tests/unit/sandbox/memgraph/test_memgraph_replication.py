@@ -289,7 +289,7 @@ def test_black_holed_registration_holds_up_commits_and_shows(world: World) -> No
 
 def test_commit_after_demotion_is_refused(world: World) -> None:
     interpreter = Interpreter(world.instances["a"])
-    interpreter.begin()
+    world.do("a", interpreter.begin())
     world.do("a", interpreter.pull(world.do("a", interpreter.prepare("CREATE (:T)", {})), -1))
     world.query("a", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
     with pytest.raises(QueryError, match=r"^Cannot commit because instance is not main anymore\.$"):
@@ -386,7 +386,7 @@ def test_index_changes_are_replicated_commits(world: World) -> None:
 
 def test_index_waits_a_second_for_writers_and_gives_up(world: World) -> None:
     writer = Interpreter(world.instances["a"])
-    writer.begin()
+    world.do("a", writer.begin())
     with pytest.raises(QueryError) as caught:
         world.query("a", "CREATE INDEX ON :T")
     assert caught.value.code == errors.TRANSIENT

@@ -128,7 +128,7 @@ def test_two_transactions_cannot_take_the_same_value(world: World) -> None:
     world.query("a", "CREATE CONSTRAINT ON (n:L) ASSERT n.a IS UNIQUE")
     sessions = [Interpreter(world.instances["a"]) for _ in range(2)]
     for session in sessions:
-        session.begin()
+        world.do("a", session.begin())
         world.do("a", session.pull(world.do("a", session.prepare("CREATE (:L {a: 1})", {})), -1))
     world.do("a", sessions[0].commit())
     with pytest.raises(QueryError, match="unique constraint violation"):
@@ -140,11 +140,11 @@ def test_two_transactions_cannot_take_the_same_value(world: World) -> None:
 def test_refusals(world: World, refusal: Callable[..., str], query: str) -> None:
     assert refusal(query, "b") in ("Queries on replica shouldn't write.", errors.WRITE_ON_REPLICA)
     session = Interpreter(world.instances["a"])
-    session.begin()
+    world.do("a", session.begin())
     with pytest.raises(QueryError, match="manipulation is not allowed in multicommand transactions"):
         world.do("a", session.prepare(query, {}))
     writer = Interpreter(world.instances["a"])
-    writer.begin()
+    world.do("a", writer.begin())
     assert refusal(query) == DEFAULT.no_read_only_access
 
 

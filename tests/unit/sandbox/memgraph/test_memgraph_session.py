@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from virtual_memgraph import World
+from bolt_client import Client
 
 from sandbox.memgraph.core import errors
+from sandbox.memgraph.core.bolt.messages import (
+    ACK_FAILURE,
+    BEGIN,
+    COMMIT,
+    DISCARD,
+    FAILURE,
+    GOODBYE,
+    HELLO,
+    IGNORED,
+    LOGOFF,
+    LOGON,
+    PULL,
+    RECORD,
+    RESET,
+    ROLLBACK,
+    ROUTE,
+    RUN,
+    SUCCESS,
+)
 from sandbox.memgraph.core.bolt.packstream import Structure
-from sandbox.memgraph.core.bolt.session import Session, State
-from sandbox.memgraph.core.bolt.stream import Decoder
+from sandbox.memgraph.core.bolt.results import Abandoned
+from sandbox.memgraph.core.bolt.session import State
 from sandbox.memgraph.core.errors import ProtocolError
-
-HELLO, GOODBYE, ACK, RESET, RUN, BEGIN, COMMIT, ROLLBACK = 0x01, 0x02, 0x0E, 0x0F, 0x10, 0x11, 0x12, 0x13
-DISCARD, PULL, ROUTE, LOGON, LOGOFF = 0x2F, 0x3F, 0x66, 0x6A, 0x6B
-SUCCESS, RECORD, IGNORED, FAILURE = 0x70, 0x71, 0x7E, 0x7F
-
-
-class Client:
-    """Speaks to a session without a socket."""
-
-    def __init__(self, version: tuple[int, int] = (5, 2), *, ready: bool = True) -> None:
-        self.world = World()
-        self.world.start("a")
-        self._decoder = Decoder()
-        self.session = Session(self.world.instances["a"], version, self._decoder.feed)
-        if ready and version >= (5, 1):
-            self.say(HELLO, {"user_agent": "t"})
-            self.say(LOGON, {"scheme": "none"})
-        elif ready:
-            self.say(HELLO, *([] if version[0] > 1 else ["t"]), {"user_agent": "t"})
-
-    def say(self, tag: int, *fields: Any) -> list[Structure]:
-        """One message; the answers to it."""
-        self.world.do("a", self.session.handle(Structure(tag, list(fields))))
-        return list(self._decoder.messages())
-
-    def run(self, query: str, **parameters: Any) -> list[Structure]:
-        return self.say(RUN, query, parameters, {})
 
 
 def tags(answers: list[Structure]) -> list[int]:
@@ -56,22 +49,47 @@ def test_hello_logon_logoff() -> None:
         client.run("RETURN 1")
 
 
-def test_wrong_password_is_refused_and_closed_once_users_exist() -> None:
-    client = Client()
-    client.world.query("a", "CREATE USER u IDENTIFIED BY 'secret'")
-    for version in ((4, 4), (5, 2)):
-        session = Client(version, ready=False)
-        session.session.instance = client.world.instances["a"]
-        auth = {"scheme": "basic", "principal": "u", "credentials": "wrong"}
-        answers = session.say(HELLO, {"user_agent": "t", **auth})
+@pytest.mark.parametrize("version", [(1, 0), (4, 4), (5, 2)])
+def test_passwords_count_once_users_exist(version: tuple[int, int]) -> None:
+    root = Client()
+    root.world.query("a", "CREATE USER u IDENTIFIED BY 'secret'")
+
+    def login(**auth: Any) -> tuple[Structure, State]:
+        client = Client(version, ready=False, beside=root)
         if version == (5, 2):
-            answers = session.say(LOGON, auth)
-        assert answers[0].fields == [{"code": errors.UNAUTHENTICATED, "message": "Authentication failure"}]
-        assert session.session.state is State.CLOSED
-    right = Client(ready=False)
-    right.session.instance = client.world.instances["a"]
-    right.say(HELLO, {"user_agent": "t"})
-    assert tags(right.say(LOGON, {"scheme": "basic", "principal": "u", "credentials": "secret"})) == [SUCCESS]
+            client.say(HELLO, {"user_agent": "t"})
+            (answer,) = client.say(LOGON, auth)
+        else:
+            (answer,) = client.say(HELLO, *(["t"] if version == (1, 0) else []), {"user_agent": "t", **auth})
+        return answer, client.session.state
+
+    for auth in (
+        {"scheme": "basic", "principal": "u", "credentials": "wrong"},
+        {"scheme": "basic", "principal": "nobody", "credentials": "secret"},
+        {"scheme": "none"},
+        {"principal": "u", "credentials": 1},
+        {"scheme": "kerberos", "principal": "u", "credentials": "secret"},
+        {},
+    ):
+        answer, state = login(**auth)
+        assert answer.fields == [{"code": errors.UNAUTHENTICATED, "message": "Authentication failure"}], auth
+        assert state is State.CLOSED
+    for scheme in ("basic", 7, None):
+        answer, state = login(scheme=scheme, principal="u", credentials="secret")
+        assert (answer.tag, state) == (SUCCESS, State.IDLE), scheme
+
+
+def test_without_users_only_an_unknown_scheme_is_refused() -> None:
+    for auth, tag in (({"scheme": "bearer"}, FAILURE), ({"scheme": "basic", "principal": 1}, SUCCESS)):
+        client = Client(ready=False)
+        assert tags(client.say(LOGON, auth)) == [tag], "LOGON needs no HELLO before it"
+        assert client.session.refused == (tag == FAILURE)
+
+
+def test_server_name_may_be_empty() -> None:
+    client = Client(ready=False)
+    client.world.instances["a"].settings = replace(client.world.instances["a"].settings, server_name="")
+    assert client.say(HELLO, {"user_agent": "t"})[0].fields == [{"connection_id": "bolt-1"}]
 
 
 def test_effect_comes_with_the_pull() -> None:
@@ -101,7 +119,7 @@ def test_results_in_portions() -> None:
     assert client.run("UNWIND range(1, 5) AS x RETURN x")[0].fields == [{"fields": ["x"]}]
     first = client.say(PULL, {"n": 2})
     assert [answer.fields for answer in first[:2]] == [[[1]], [[2]]]
-    assert first[2].fields == [{"has_more": True}]
+    assert first[2].fields == [{"has_more": True, "run_id": "r"}]
     rest = client.say(PULL, {"n": 10})
     assert tags(rest) == [RECORD] * 3 + [SUCCESS]
     assert rest[-1].fields[0]["type"] == "r"
@@ -178,83 +196,21 @@ def test_route_fails_as_on_a_plain_instance() -> None:
     assert client.say(ROUTE, {}, [], {})[0].fields == [{"code": errors.TRANSIENT, "message": errors.NO_ROUTE}]
 
 
-@pytest.mark.parametrize(
-    ("version", "before", "message"),
-    [
-        ((5, 2), [], (PULL, {"n": -1})),
-        ((5, 2), [], (0x54, 1)),
-        ((5, 2), [], (RUN, "RETURN 1")),
-        ((5, 2), [], (ACK,)),
-        ((4, 4), [], (LOGOFF,)),
-        ((4, 1), [], (ROUTE, {}, [], None)),
-        ((5, 2), [(RUN, "RETURN 1", {}, {})], (RUN, "RETURN 1", {}, {})),
-        ((5, 2), [(RUN, "RETURN 1", {}, {})], (COMMIT,)),
-        ((1, 0), [], (GOODBYE,)),
-        ((5, 2), [], (HELLO, {"user_agent": "t"})),
-    ],
-)
-def test_broken_protocol_closes(version: tuple[int, int], before: list[Any], message: Any) -> None:
-    client = Client(version)
-    for earlier in before:
-        client.say(*earlier)
-    with pytest.raises(ProtocolError):
-        client.say(*message)
-
-
-def test_hello_without_user_agent_closes() -> None:
-    client = Client((4, 4), ready=False)
-    with pytest.raises(ProtocolError):
-        client.say(HELLO, {})
-
-
-def test_noop_is_ignored() -> None:
-    assert Client().say(0x00) == []
-
-
 def test_version_one() -> None:
     client = Client((1, 0))
     assert client.say(RUN, "RETURN 1 AS x", {})[0].fields == [{"fields": ["x"]}]
     assert tags(client.say(PULL)) == [RECORD, SUCCESS]
     client.say(RUN, "FOO", {})
     assert tags(client.say(PULL)) == [IGNORED]
-    assert tags(client.say(ACK)) == [SUCCESS]
-
-
-@pytest.mark.parametrize(("version", "fields"), [((4, 4), 3), ((5, 2), 4)])
-def test_nodes_have_an_element_id_since_five(version: tuple[int, int], fields: int) -> None:
-    client = Client(version)
-    client.run("CREATE (n:A:B {x: 1}) RETURN n")
-    node = client.say(PULL, {"n": -1})[0].fields[0][0]
-    assert node.fields == [0, ["A", "B"], {"x": 1}, "0"][:fields]
-
-
-@pytest.mark.parametrize(("version", "fields"), [((4, 4), 5), ((5, 2), 8)])
-def test_relationships_have_element_ids_since_five(version: tuple[int, int], fields: int) -> None:
-    client = Client(version)
-    client.run("CREATE (), (a)-[r:R {x: 1}]->() RETURN [r]")
-    edge = client.say(PULL, {"n": -1})[0].fields[0][0][0]
-    assert edge.tag == 0x52
-    assert edge.fields == [0, 1, 2, "R", {"x": 1}, "0", "1", "2"][:fields]
-
-
-def test_goodbye_closes() -> None:
-    client = Client()
-    assert client.say(GOODBYE) == []
-    assert client.session.state is State.CLOSED
+    assert tags(client.say(ACK_FAILURE)) == [SUCCESS]
 
 
 def test_second_system_query_is_refused() -> None:
     client = Client()
     client.run("SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    other = Client()
-    other.session.interpreter.instance = client.world.instances["a"]
-    other.world = client.world
+    other = Client(beside=client)
     answer = other.run("DROP REPLICA x")[0].fields[0]
     assert answer == {"code": errors.CLIENT, "message": errors.CONCURRENT_SYSTEM_QUERIES}
-    other.say(RESET)
-    assert other.run("SHOW USERS")[0].fields[0]["message"] == errors.CONCURRENT_SYSTEM_QUERIES
-    other.say(RESET)
-    assert tags(other.run("SHOW REPLICATION ROLE")) == [SUCCESS]
     client.say(PULL, {"n": -1})
     other.say(RESET)
     assert tags(other.run("DROP REPLICA x")) == [SUCCESS]
@@ -266,7 +222,196 @@ def test_endless_chain_of_operators_is_an_error_and_no_crash() -> None:
     assert "too deeply" in client.say(PULL, {"n": -1})[0].fields[0]["message"]
 
 
-def test_other_databases_are_unknown() -> None:
-    wanted = {"code": errors.TRANSIENT, "message": 'Tried to retrieve an unknown database "neo4j".'}
-    assert Client().say(RUN, "RETURN 1", {}, {"db": "neo4j"})[0].fields == [wanted]
-    assert Client().say(BEGIN, {"db": "neo4j"})[0].fields == [wanted]
+@pytest.mark.parametrize(
+    ("extra", "code", "message"),
+    [
+        ({"db": "neo4j"}, errors.TRANSIENT, 'Tried to retrieve an unknown database "neo4j".'),
+        ({"db": 1}, errors.CLIENT, "Malformed config input."),
+        ({"imp_user": 1}, errors.CLIENT, "Malformed config input."),
+        ({"imp_user": "x"}, errors.TRANSIENT, "Trying to impersonate a user that doesn't exist."),
+    ],
+)
+def test_other_databases_and_users_are_refused(extra: dict[str, Any], code: str, message: str) -> None:
+    for tag, fields in ((RUN, ["RETURN 1", {}, extra]), (BEGIN, [extra])):
+        assert Client().say(tag, *fields)[0].fields == [{"code": code, "message": message}]
+    inside = Client()
+    inside.begin()
+    assert tags(inside.say(RUN, "RETURN 1", {}, extra)) == [SUCCESS], "a transaction has its database already"
+
+
+def test_database_memgraph_is_the_one_there_is() -> None:
+    assert tags(Client().say(RUN, "RETURN 1", {}, {"db": "memgraph"})) == [SUCCESS]
+
+
+def test_only_one_result_is_open_even_within_a_transaction() -> None:
+    """RUN closes the connection while a result is open, so that qid can never choose among open ones."""
+    client = Client()
+    client.begin()
+    client.run("UNWIND [1, 2] AS x RETURN x")
+    client.say(PULL, {"n": 1, "qid": 0})
+    with pytest.raises(ProtocolError):
+        client.run("RETURN 1")
+
+
+def test_qid_counts_the_queries_of_a_transaction() -> None:
+    client = Client()
+    client.begin()
+    for number in range(3):
+        assert client.run("RETURN 1 AS x")[0].fields[0]["qid"] == number
+        client.say(PULL, {"n": -1, "qid": number})
+    client.say(COMMIT)
+    client.begin()
+    assert client.run("RETURN 1 AS x")[0].fields[0]["qid"] == 0
+    client.say(RESET)
+    client.run("BEGIN")
+    client.say(PULL, {"n": -1})
+    assert client.run("RETURN 1 AS x")[0].fields[0]["qid"] == 1, "the query BEGIN was number 0"
+    client.say(PULL, {"n": -1})
+    assert client.run("COMMIT")[0].fields[0]["qid"] == 2
+    assert client.say(PULL, {"n": -1, "qid": 2})[0].fields == [{"has_more": False, "run_id": "r"}]
+    assert client.run("RETURN 1 AS x")[0].fields == [{"fields": ["x"]}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"qid": 1}, "Invalid arguments sent: qid - Query with specified ID does not exist!"),
+        ({"qid": -2}, "Invalid arguments sent: qid - Query with specified ID does not exist!"),
+        ({"n": -2}, "Invalid arguments sent: n - Cannot fetch negative number of results!"),
+    ],
+)
+def test_bad_numbers_in_pull_are_a_failure(options: dict[str, Any], message: str) -> None:
+    for tag in (PULL, DISCARD):
+        client = Client()
+        client.begin()
+        client.run("RETURN 1 AS x")
+        assert client.say(tag, options)[0].fields == [{"code": errors.CLIENT, "message": message}]
+
+
+def test_pull_of_none_says_whether_there_is_one() -> None:
+    client = Client()
+    client.run("RETURN 1 AS x")
+    assert client.say(PULL, {"n": 0})[0].fields[0]["has_more"] is True
+    assert tags(client.say(PULL, {"n": "all", "qid": "last"})) == [RECORD, SUCCESS], "no integers: as if absent"
+
+
+def test_what_kills_the_real_server_ends_the_connection_without_an_answer() -> None:
+    """A qid outside of a transaction and one of a finished result fail an assertion there; no map in PULL a session."""
+    client = Client()
+    client.run("RETURN 1 AS x")
+    with pytest.raises(Abandoned):
+        client.say(PULL, {"n": -1, "qid": 0})
+    client = Client()
+    client.begin()
+    client.run("RETURN 1 AS x")
+    client.say(PULL, {})
+    client.run("RETURN 2 AS x")
+    with pytest.raises(Abandoned):
+        client.say(PULL, {"qid": 0})
+    client = Client()
+    client.run("RETURN 1 AS x")
+    with pytest.raises(Abandoned):
+        client.send(bytes.fromhex("b13fc0"))
+
+
+def test_failed_transaction_holds_its_nodes_until_it_is_reset() -> None:
+    client = Client()
+    client.world.query("a", "CREATE (:T {id: 1})")
+    client.begin()
+    client.run("MATCH (n:T) SET n.id = 2")
+    client.say(PULL, {})
+    client.run("no query")
+    other = Client(beside=client)
+    other.run("MATCH (n:T) SET n.id = 3")
+    assert other.say(PULL, {})[0].fields == [{"code": errors.TRANSIENT, "message": errors.CONFLICT}]
+    client.say(RESET)
+    other.say(RESET)
+    other.run("MATCH (n:T) SET n.id = 3")
+    assert tags(other.say(PULL, {})) == [SUCCESS]
+
+
+def test_version_one_goes_on_with_a_transaction_after_an_error() -> None:
+    """ACK_FAILURE aborts nothing: a query that failed forbids COMMIT, one that wasn't understood does not."""
+    client = Client((1, 0))
+
+    def query(text: str) -> list[Structure]:
+        failed = client.run(text)
+        return failed if tags(failed) == [FAILURE] else client.say(PULL)
+
+    query("BEGIN")
+    query("CREATE (:T)")
+    query("no query")
+    client.say(ACK_FAILURE)
+    assert query("COMMIT")[-1].tag == SUCCESS
+    query("BEGIN")
+    query("CREATE (:T)")
+    query("SHOW REPLICAS")
+    client.say(ACK_FAILURE)
+    assert query("COMMIT")[0].fields == [{"code": errors.CLIENT, "message": errors.FAILED_BEFORE}]
+    client.say(ACK_FAILURE)
+    assert query("BEGIN")[0].fields[0]["message"] == "Nested transactions are not supported."
+    client.say(ACK_FAILURE)
+    assert query("ROLLBACK")[-1].tag == SUCCESS
+    assert client.world.query("a", "MATCH (n) RETURN count(n)") == [[1]]
+
+
+def test_transaction_timeout() -> None:
+    client = Client()
+    client.begin(tx_timeout=2000)
+    client.run("RETURN 1 AS x")
+    assert tags(client.say(PULL, {})) == [RECORD, SUCCESS]
+    client.world.advance(2.1)
+    client.run("RETURN 1 AS x")
+    assert client.say(PULL, {})[0].fields == [{"code": errors.TRANSIENT, "message": errors.TIMED_OUT}]
+
+
+def test_timeout_of_a_query_and_of_one_that_was_in_time() -> None:
+    client = Client()
+    client.say(RUN, "RETURN 1 AS x", {}, {"tx_timeout": 100})
+    client.world.advance(0.2)
+    assert client.say(PULL, {})[0].fields[0]["message"] == errors.TIMED_OUT
+    client.say(RESET)
+    for extra in ({"tx_timeout": 100}, {}, {"tx_timeout": 0}, {"tx_timeout": "soon"}):
+        client.say(RUN, "RETURN 1 AS x", {}, extra)
+        assert tags(client.say(PULL, {})) == [RECORD, SUCCESS]
+        client.world.advance(0.2)
+    client.begin(tx_timeout=100)
+    client.say(COMMIT)
+    client.world.advance(0.2)
+    client.begin()
+    client.run("RETURN 1 AS x")
+    assert tags(client.say(PULL, {})) == [RECORD, SUCCESS], "the timer ended with its transaction"
+
+
+def test_mode_of_an_auto_commit_query_is_not_enforced() -> None:
+    client = Client()
+    client.say(RUN, "CREATE (:T)", {}, {"mode": "r"})
+    assert client.say(PULL, {})[0].fields[0]["stats"]["nodes-created"] == 1
+
+
+def test_logoff_aborts_and_another_user_may_come() -> None:
+    client = Client()
+    client.begin()
+    client.run("CREATE (:T)")
+    client.say(PULL, {})
+    assert client.say(LOGOFF) == [Structure(SUCCESS, [{}])]
+    client.say(LOGON, {})
+    assert tags(client.say(COMMIT)) == [FAILURE]
+    assert client.world.query("a", "MATCH (n) RETURN count(n)") == [[0]]
+
+
+def test_parameters_that_only_the_real_server_knows_are_refused_with_a_reason() -> None:
+    client = Client()
+    (answer,) = client.say(RUN, "RETURN $d AS d", {"d": Structure(0x44, [1])}, {})
+    assert "temporal" in answer.fields[0]["message"]
+    client.say(RESET)
+    assert tags(client.say(RUN, "RETURN 1 AS x", {}, {"tx_metadata": {"d": Structure(0x44, [1])}})) == [SUCCESS]
+
+
+def test_session_tells_who_asks_what() -> None:
+    client = Client()
+    client.run("RETURN 1 AS x")
+    client.say(PULL, {})
+    client.say(COMMIT)
+    assert client.session.client == "t"
+    assert client.trace == [("Query", "RETURN 1 AS x"), ("QueryFailed", "No current transaction to commit.")]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from imitated import BEGIN, HELLO, NEW, OLD, Cell
+from bolt_client import Client
+from imitated import NEW, OLD, Cell
 
 from sandbox.memgraph.core import errors
-from sandbox.memgraph.core.bolt.packstream import Structure
-from sandbox.memgraph.core.bolt.session import Session
-from sandbox.memgraph.core.bolt.stream import Decoder
+from sandbox.memgraph.core.bolt.messages import BEGIN, HELLO
 from sandbox.memgraph.core.compat import COMPAT, LEVELS
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.parser import parse
@@ -213,14 +212,12 @@ def test_active_users_are_the_open_sessions() -> None:
     cell = Cell("3.12")
     assert [row[0] for row in cell.world.query("a", "SHOW ACTIVE USERS INFO")] == [""], "no users: nobody has a name"
     cell.world.query("a", "CREATE USER x IDENTIFIED BY 'p'")
-    decoder = Decoder()
-    other = Session(cell.world.instances["a"], (4, 4), decoder.feed)
-    hello = {"user_agent": "t", "scheme": "basic", "principal": "x", "credentials": "p"}
-    cell.world.do("a", other.handle(Structure(HELLO, [hello])))
+    other = Client((4, 4), world=cell.world, ready=False)
+    other.say(HELLO, {"user_agent": "t", "scheme": "basic", "principal": "x", "credentials": "p"})
     rows = cell.world.query("a", "SHOW ACTIVE USERS INFO")
     assert [row[0] for row in rows] == ["", "x"]
     assert len({row[1] for row in rows}) == 2
-    other.close()
+    other.session.close()
     assert len(cell.world.query("a", "SHOW ACTIVE USERS INFO")) == 1
 
 

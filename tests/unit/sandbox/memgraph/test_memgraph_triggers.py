@@ -130,7 +130,7 @@ def test_a_failing_trigger(world: World) -> None:
     message = "Trigger 'before' caused the transaction to fail.\nException: Division by zero."
     assert refusal(world, "CREATE (:P {name: 'lost'})") == message
     session = Interpreter(world.instances["a"])
-    session.begin()
+    world.do("a", session.begin())
     world.do("a", session.pull(world.do("a", session.prepare("CREATE (:P {name: 'lost'})", {})), -1))
     with pytest.raises(QueryError, match="caused the transaction to fail"):
         world.do("a", session.commit())
@@ -158,7 +158,7 @@ def test_refusals(world: World) -> None:
     assert refusal(world, create + "CREATE ()") == "Trigger with the same name already exists."
     assert refusal(world, "DROP TRIGGER x") == "Trigger with name 'x' doesn't exist"
     session = Interpreter(world.instances["a"])
-    session.begin()
+    world.do("a", session.begin())
     for query in ("SHOW TRIGGERS", "DROP TRIGGER t"):
         with pytest.raises(QueryError, match="Managing triggers is not allowed in multicommand"):
             world.do("a", session.prepare(query, {}))
