@@ -221,7 +221,7 @@ class Instance:
             "epoch": self.epochs.current,
             "history": [list(entry) for entry in self.epochs.history],
             "ldt": self.ldt,
-            "next_ids": self.graph.next_ids,
+            "next_id": self.graph.next_id,
             "ops": self.graph.dump(),
         }
 
@@ -229,7 +229,7 @@ class Instance:
         """Replace the data by a snapshot. Transactions that still run keep reading the old graph."""
         self.graph = Graph()
         self.graph.apply(state["ops"])
-        self.graph.next_ids = state["next_ids"]
+        self.graph.next_id = state["next_id"]
         self.epochs = Epochs(state["epoch"], [(epoch, ts) for epoch, ts in state["history"]])
         self.ldt = state["ldt"]
         self.timestamp = max(self.timestamp, self.ldt + 1)
