@@ -69,7 +69,7 @@ class BoltConnection(asyncio.Protocol):
         handshake = self._decoder.take(HANDSHAKE_SIZE)
         if handshake is None:
             return False
-        version = negotiate(handshake)
+        version = negotiate(handshake, self._runtime.instance.settings.compat.bolt_versions)
         if version is None:
             raise ProtocolError("no common Bolt version")
         self._transport.write(bytes((0, 0, version[1], version[0])))
@@ -120,5 +120,6 @@ class BoltConnection(asyncio.Protocol):
             self._transport.write(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
-            self._runtime.settle()
+            self._runtime.wake()
+            self._runtime.flush()
             self._transport.close()

@@ -26,7 +26,8 @@ def of_schema(instance: Instance, change: ast.SchemaChange, begin: Open, *, expl
     """CREATE and DROP of indexes and constraints. Raises QueryError."""
     constraint = isinstance(change, ast.ConstraintChange)
     if explicit:
-        raise errors.in_explicit_transaction("Constraint manipulation is" if constraint else "Index manipulation is")
+        subject = "Constraint manipulation is" if constraint else "Index manipulation is"
+        raise errors.in_explicit_transaction(subject, instance.settings.compat)
     if not constraint and instance.role is not Role.MAIN:
         raise QueryError(errors.WRITE_ON_REPLICA)
 
@@ -34,7 +35,7 @@ def of_schema(instance: Instance, change: ast.SchemaChange, begin: Open, *, expl
         if change.create or constraint:
             alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
             if not alone:
-                raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
+                raise errors.no_read_only_access(instance.settings.compat)
         if instance.role is not Role.MAIN:
             raise QueryError(schema.ON_REPLICA)
         result.notifications.append(note(*schema.change(begin(writes=True), change)))
@@ -49,7 +50,7 @@ def of_trigger(
 ) -> Result:
     """CREATE TRIGGER, DROP TRIGGER, SHOW TRIGGERS. Raises QueryError."""
     if explicit:
-        raise errors.in_explicit_transaction("Managing triggers is")
+        raise errors.in_explicit_transaction("Managing triggers is", instance.settings.compat)
 
     def run() -> Steps[list[list[Any]]]:
         yield from ()

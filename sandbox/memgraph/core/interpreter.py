@@ -11,10 +11,10 @@ from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Spawn, Steps, Until
-from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.errors import NotReplicated, QueryError
 from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Mode, Role
-from sandbox.memgraph.core.result import Result, note
+from sandbox.memgraph.core.result import Notifications, Result, note
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
@@ -38,11 +38,11 @@ class Interpreter:
         self._open(writes=not read_only)
         self.explicit = True
 
-    def commit(self) -> Steps[None]:
-        """Commit the explicit transaction."""
+    def commit(self) -> Steps[Notifications]:
+        """Commit the explicit transaction; gives what the client has to be told although it succeeded."""
         if not self.explicit or self.transaction is None:
             raise QueryError("No current transaction to commit.")
-        yield from self._commit()
+        return (yield from self._commit())
 
     def rollback(self) -> None:
         """Abort the explicit transaction."""
@@ -71,23 +71,26 @@ class Interpreter:
         self._events = Events()
         self.instance.write_access.discard(self)
 
-    def _commit(self) -> Steps[None]:
+    def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
-        transaction = self.transaction
-        events = triggers.run_before(self.instance, transaction, self._events)
-        failed: QueryError | None = None
+        instance, transaction = self.instance, self.transaction
+        events = triggers.run_before(instance, transaction, self._events)
+        failed: NotReplicated | None = None
         try:
-            yield from commit(self.instance, transaction)
-        except QueryError as error:
-            if not transaction.committed:
+            yield from commit(instance, transaction)
+        except NotReplicated as error:
+            if not error.committed:
                 raise
             failed = error
         finally:
             self._closed()
         if events is not None and events.of("ANY"):
-            yield Spawn(self.instance, triggers.run_after(self.instance, events))
-        if failed is not None:
+            yield Spawn(instance, triggers.run_after(instance, events))
+        if failed is None:
+            return []
+        if not instance.settings.compat.sync_failure_is_warning:
             raise failed
+        return [note("SyncReplicationFailure", failed.notice, "WARNING")]
 
     def _renew(self) -> Steps[Transaction]:
         """Commit and go on in a new transaction. A SYNC replica that doesn't confirm is only logged by Memgraph."""
@@ -108,24 +111,26 @@ class Interpreter:
 
     def prepare(self, query: str, parameters: Mapping[str, Any]) -> Steps[Result]:
         """Parse and check. Nothing has happened yet when this returns."""
-        statement = parse(query)
+        statement = parse(query, self.instance.settings.compat)
         match statement:
             case ast.Cypher():
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
-                return Result((), lambda: self._control(action))
+                return self._control(action)
             case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
                 return definitions.of_schema(self.instance, statement, self._open, explicit=self.explicit)
-            case ast.Show(what):
-                return self._show(what)
             case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
                 return definitions.of_trigger(self.instance, statement, parameters, explicit=self.explicit)
-            case ast.Forbidden(answer):
-                raise QueryError(answer)
-        if self.explicit:
-            subject = "Authentication clause is" if isinstance(statement, ast.UserChange) else "Managing replication is"
-            raise errors.in_explicit_transaction(subject)
-        result = self._system(statement)
+            case ast.Forbidden(feature, answer):
+                raise QueryError(answer) if answer else errors.license_needed(feature, self.instance.settings.compat)
+            case ast.Show(what) if what not in show.SYSTEM_LOCKED:
+                return self._show(statement)
+            case ast.Coordination():
+                raise QueryError(errors.NOT_A_COORDINATOR)
+        if self.explicit and not isinstance(statement, ast.Show):
+            subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
+            raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
+        result = self._show(statement) if isinstance(statement, ast.Show) else self._system(statement)
         instance = self.instance
         free = yield Until(lambda: instance.system_owner is None, SYSTEM_LOCK_TRY_S)
         if not free:
@@ -144,8 +149,12 @@ class Interpreter:
             if result.rows:
                 return rows, True
             if result.commits:
-                yield from self._commit()
+                result.notifications += yield from self._commit()
             return rows, False
+        except NotReplicated as error:
+            self.abort()
+            transient = self.instance.settings.compat.pull_failure_transient
+            raise QueryError(error.message, errors.TRANSIENT if transient else errors.CLIENT) from None
         except QueryError:
             self.abort()
             raise
@@ -155,7 +164,7 @@ class Interpreter:
 
     def _cypher(self, query: ast.Cypher, parameters: Mapping[str, Any]) -> Result:
         if query.writes:
-            self._check_write()
+            self._check_write(query.kind)
         last = query.clauses[-1]
         columns = tuple(column.name for column in last.columns) if isinstance(last, ast.Return) else ()
         result = Result(columns, lambda: run(), query.kind, commits=not self.explicit, cypher=True)
@@ -164,7 +173,8 @@ class Interpreter:
             transaction = self.transaction or self._open(writes=query.writes)
             try:
                 if query.commit_every is not None:
-                    rows = yield from periodic.execute(query, query.commit_every, parameters, transaction, self._renew)
+                    every = query.commit_every
+                    rows = yield from periodic.execute(query, every, parameters, transaction, self._renew)
                 else:
                     rows = execute(query, transaction, parameters)
             except RecursionError:  # a chain of thousands of operators
@@ -174,27 +184,28 @@ class Interpreter:
 
         return result
 
-    def _check_write(self) -> None:
+    def _check_write(self, kind: str) -> None:
         if self.instance.role is not Role.MAIN:
             raise QueryError(errors.WRITE_ON_REPLICA)
         if self.transaction is not None and not self.transaction.may_write:
-            raise QueryError(errors.MISALIGNED_ACCESS)
+            raise errors.misaligned_access(kind)
 
-    def _control(self, action: str) -> Steps[list[list[Any]]]:
-        if action == "BEGIN":
-            self.begin()
-        elif action == "ROLLBACK":
-            self.rollback()
-        else:
-            yield from self.commit()
-        return []
+    def _control(self, action: str) -> Result:
+        def run() -> Steps[list[list[Any]]]:
+            if action == "BEGIN":
+                self.begin()
+            elif action == "ROLLBACK":
+                self.rollback()
+            else:
+                result.notifications += yield from self.commit()
+            return []
 
-    def _show(self, what: str) -> Result:
-        if what in ("INSTANCE", "INSTANCES"):
-            raise QueryError(errors.NOT_A_COORDINATOR)
-        if self.explicit:
-            raise errors.in_explicit_transaction(show.SUBJECTS[what])
-        instance = self.instance
+        result = Result((), run)
+        return result
+
+    def _show(self, statement: ast.Show) -> Result:
+        instance, what = self.instance, statement.what
+        show.check(instance, statement, explicit=self.explicit)
 
         def run() -> Steps[list[list[Any]]]:
             if what in show.ROLE_LOCKED and instance.exclusive:
@@ -217,8 +228,25 @@ class Interpreter:
                 done = note("DropReplica", f"Replica {name} is dropped.")
                 return _effect(lambda: roles.drop(instance, name), done)
             case ast.UserChange():
-                return _effect(lambda: users.change(instance, statement))
+                return self._change_user(statement)
         raise AssertionError(f"no handler for {statement!r}")
+
+    def _change_user(self, statement: ast.UserChange) -> Result:
+        instance, name = self.instance, statement.name
+
+        def run() -> Steps[list[list[Any]]]:
+            existed = name in instance.users
+            yield from users.change(instance, statement)
+            if instance.settings.compat.user_notifications and statement.action.startswith("create"):
+                result.notifications.append(
+                    note("CreateUser", f"User '{name}' already exists.", "WARNING")
+                    if existed
+                    else note("CreateUser", f"User '{name}' created. All privileges granted.")
+                )
+            return []
+
+        result = Result((), run)
+        return result
 
     def _set_role(self, statement: ast.SetRole) -> Result:
         instance, port = self.instance, statement.port

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from sandbox.memgraph.core.effects import Steps
+
+Notifications: TypeAlias = list[dict[str, str]]
+"""Each with severity, code, title and description."""
 
 
 @dataclass(slots=True)
@@ -19,7 +22,7 @@ class Result:
     commits: bool = False
     rows: list[list[Any]] | None = None
     stats: dict[str, int] | None = None
-    notifications: list[dict[str, str]] = field(default_factory=list)
+    notifications: Notifications = field(default_factory=list)
     system: bool = False
     cypher: bool = False
 

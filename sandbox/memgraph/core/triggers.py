@@ -13,10 +13,11 @@ from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.cypher.values import NodeRef
+from sandbox.memgraph.core.durability import Trigger, TriggersRecord
 from sandbox.memgraph.core.effects import Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.events import Events, events_of, known, missing, variables
-from sandbox.memgraph.core.instance import Instance, Trigger, TriggersRecord
+from sandbox.memgraph.core.instance import Instance
 from sandbox.memgraph.core.transaction import Transaction
 
 COLUMNS = ("trigger name", "statement", "privilege context", "event type", "phase", "owner")
@@ -79,7 +80,7 @@ def _phase_name(trigger: Trigger) -> str:
 
 
 def _parsed(statement: str, given: frozenset[str]) -> ast.Cypher:
-    query = parse(statement, given)
+    query = parse(statement, given=given)
     if not isinstance(query, ast.Cypher) or query.commit_every is not None:
         raise QueryError("A trigger can only execute a query over data.")
     return query

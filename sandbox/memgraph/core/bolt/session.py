@@ -9,7 +9,7 @@ from typing import Any, Final
 from sandbox.memgraph.core import errors, users
 from sandbox.memgraph.core.bolt.packstream import PackError, Structure
 from sandbox.memgraph.core.bolt.stream import Version, encode
-from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.effects import FreshId, Steps
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
 from sandbox.memgraph.core.graph import Node, Relationship
 from sandbox.memgraph.core.instance import Instance
@@ -77,6 +77,7 @@ class Session:
     def close(self) -> None:
         """The connection ended: abort what was open."""
         self.interpreter.abort()
+        self.instance.sessions.pop(self, None)
         self.state = State.CLOSED
 
     # Answers
@@ -122,23 +123,22 @@ class Session:
         if self.version >= (5, 1):
             self._greet()
         else:
-            self._login(auth)
-        yield from ()
+            yield from self._login(auth)
 
     def _logon(self, fields: list[Any]) -> Steps[None]:
         _shape(fields, dict)
         if self.state is not State.INIT or not self._greeted:
             raise ProtocolError("unexpected LOGON")
-        self._login(fields[0])
-        yield from ()
+        yield from self._login(fields[0])
 
-    def _login(self, auth: dict[str, Any]) -> None:
+    def _login(self, auth: dict[str, Any]) -> Steps[None]:
         name, password = auth.get("principal", ""), auth.get("credentials", "")
         known = auth.get("scheme", "none") in ("none", "basic") and isinstance(name, str) and isinstance(password, str)
         if not known or not users.accepts(self.instance, name, password):
             self._send(failure(errors.UNAUTHENTICATED, errors.AUTHENTICATION_FAILURE))
             self.state = State.CLOSED
             return
+        self.instance.sessions[self] = (name if self.instance.users else "", (yield FreshId()))
         self.state = State.IDLE
         self._greet()
 
@@ -151,7 +151,8 @@ class Session:
         if self.state is not State.IDLE:
             raise ProtocolError("unexpected LOGOFF")
         self.state = State.INIT
-        self._success()
+        if self.instance.settings.compat.logoff_answered:
+            self._success()
         yield from ()
 
     def _goodbye(self, fields: list[Any]) -> Steps[None]:
@@ -232,8 +233,8 @@ class Session:
     def _commit(self, fields: list[Any]) -> Steps[None]:
         _shape(fields)
         self._need_idle()
-        yield from self.interpreter.commit()
-        self._success()
+        notifications = yield from self.interpreter.commit()
+        self._success(**({"notifications": notifications, "run_id": ""} if notifications else {}))
 
     def _rollback(self, fields: list[Any]) -> Steps[None]:
         _shape(fields)
@@ -259,7 +260,7 @@ def _shape(fields: list[Any], *types: type) -> None:
 def _check_database(extra: dict[str, Any]) -> None:
     name = extra.get("db") or "memgraph"
     if name != "memgraph":
-        raise QueryError(f'Unknown database "{name}"')
+        raise errors.unknown_database(name)
 
 
 def _allowed(tag: int, version: Version) -> bool:

@@ -162,9 +162,10 @@ TriggerStatement: TypeAlias = CreateTrigger | DropTrigger | ShowTriggers
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """A statement of Memgraph Enterprise, and what Community answers to it."""
+    """A statement of Memgraph Enterprise: Community refuses it for the feature, or with an answer of its own."""
 
-    answer: str
+    feature: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +195,15 @@ class DropReplica:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A SHOW query; `what` is its words after SHOW, in upper case (`REPLICATION ROLE`)."""
+    """A SHOW query; `what` is its words after SHOW, in upper case (`REPLICATION ROLE`), without a database's name."""
 
     what: str
+    database: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coordination:
+    """A statement for Enterprise's coordinators (SHOW INSTANCES, REGISTER INSTANCE ...): always refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +231,7 @@ Statement: TypeAlias = (
     | Register
     | DropReplica
     | Show
+    | Coordination
     | UserChange
     | TransactionControl
 )

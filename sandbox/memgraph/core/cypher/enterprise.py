@@ -8,21 +8,14 @@ from typing import Final
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
-from sandbox.memgraph.core.errors import NOT_A_COORDINATOR
+from sandbox.memgraph.core.errors import NO_LICENSE
 
-
-def _access(feature: str) -> str:
-    return f"Access to {feature} requires an enterprise, ai_platform, or oem license."
-
-
-_NO_LICENSE: Final = (
-    "Trying to use enterprise feature without a valid license. Check your license status by running SHOW LICENSE INFO."
+_NO_KEY: Final = ast.Forbidden(
+    answer="Invalid license key string. To use advanced authentication features please set it to a valid string using "
+    'the following query:\nSET DATABASE SETTING "enterprise.license" TO "your-license-key"'
 )
-_NO_KEY: Final = (
-    "Invalid license key string. To use advanced authentication features please set it to a valid string using the "
-    'following query:\nSET DATABASE SETTING "enterprise.license" TO "your-license-key"'
-)
-_TTL, _TENANTS = _access("TTL"), _access("multi-tenancy")
+_TTL, _TENANTS = ast.Forbidden("TTL"), ast.Forbidden("multi-tenancy")
+_METRICS, _NO_LICENSE = ast.Forbidden("SHOW METRICS INFO"), ast.Forbidden(answer=NO_LICENSE)
 
 
 def _schedule(cursor: Cursor) -> None:
@@ -58,7 +51,7 @@ def _anything(cursor: Cursor) -> None:
         cursor.advance()
 
 
-STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], None], str], ...]] = (
+STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], None], ast.Forbidden], ...]] = (
     (("ENABLE", "TTL"), _schedule, _TTL),
     (("DISABLE", "TTL"), _nothing, _TTL),
     (("STOP", "TTL"), _nothing, _TTL),
@@ -67,12 +60,9 @@ STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], None], str], .
     (("RENAME", "DATABASE"), _renamed, _TENANTS),
     (("SUSPEND", "DATABASE"), _name, _TENANTS),
     (("RESUME", "DATABASE"), _name, _TENANTS),
-    (("SHOW", "DATABASES"), _nothing, _TENANTS),
     (("USE", "DATABASE"), _name, _NO_LICENSE),
     (("SHOW", "DATABASE", "PRIVILEGES", "FOR"), _anything, _NO_KEY),
-    (("SHOW", "DATABASE"), _nothing, _NO_LICENSE),
-    (("SHOW", "CURRENT", "DATABASE"), _nothing, _NO_LICENSE),
-    (("SHOW", "METRICS", "INFO"), _nothing, _access("SHOW METRICS INFO")),
+    (("SHOW", "METRICS", "INFO"), _nothing, _METRICS),
     (("CREATE", "ROLE"), _anything, _NO_KEY),
     (("DROP", "ROLE"), _anything, _NO_KEY),
     (("SET", "ROLE", "FOR"), _anything, _NO_KEY),
@@ -83,28 +73,17 @@ STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], None], str], .
     (("SHOW", "PRIVILEGES", "FOR"), _anything, _NO_KEY),
     (("SHOW", "USERS", "FOR"), _anything, _NO_KEY),
     (("SHOW", "ROLE", "FOR"), _anything, _NO_KEY),
-    (("SHOW", "METRICS"), _nothing, _access("SHOW METRICS INFO")),
-    (("ADD", "COORDINATOR"), _anything, NOT_A_COORDINATOR),
-    (("REMOVE", "COORDINATOR"), _anything, NOT_A_COORDINATOR),
-    (("REGISTER", "INSTANCE"), _anything, NOT_A_COORDINATOR),
-    (("UNREGISTER", "INSTANCE"), _anything, NOT_A_COORDINATOR),
-    (("SET", "COORDINATOR", "SETTING"), _anything, NOT_A_COORDINATOR),
-    (("SHOW", "COORDINATOR", "SETTINGS"), _nothing, NOT_A_COORDINATOR),
-    (("SHOW", "REPLICATION", "LAG"), _nothing, NOT_A_COORDINATOR),
+    (("SHOW", "METRICS"), _nothing, _METRICS),
     (("SET", "MAIN", "DATABASE"), _anything, _NO_KEY),
-    (("SET", "INSTANCE"), _anything, NOT_A_COORDINATOR),
-    (("DEMOTE", "INSTANCE"), _anything, NOT_A_COORDINATOR),
-    (("FORCE", "RESET", "CLUSTER", "STATE"), _nothing, NOT_A_COORDINATOR),
-    (("YIELD", "LEADERSHIP"), _nothing, NOT_A_COORDINATOR),
 )
 """First words, the parser of the rest, the answer; the first entry whose words fit counts."""
 
 
-def refusal(answer: str, rest: Callable[[Cursor], None]) -> Callable[[Cursor], ast.Forbidden]:
+def refusal(answer: ast.Forbidden, rest: Callable[[Cursor], None]) -> Callable[[Cursor], ast.Forbidden]:
     """The parser of one statement."""
 
     def parse_rest(cursor: Cursor) -> ast.Forbidden:
         rest(cursor)
-        return ast.Forbidden(answer)
+        return answer
 
     return parse_rest

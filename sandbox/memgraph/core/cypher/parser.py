@@ -11,57 +11,42 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.cypher import ast, enterprise, trigger_parser
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
 from sandbox.memgraph.core.cypher.schema_parser import constraint, edge_index, index
 from sandbox.memgraph.core.cypher.scope import resolve
+from sandbox.memgraph.core.cypher.show_parser import coordinator_statement, show_statement
 
 _Parser: TypeAlias = Callable[[Cursor], ast.Statement]
-_SHOWS: Final[tuple[tuple[str, ...], ...]] = (
-    ("REPLICATION", "ROLE"),
-    ("REPLICAS",),
-    ("STORAGE", "INFO", "ON", "CURRENT", "DATABASE"),
-    ("STORAGE", "INFO"),
-    ("INDEX", "INFO"),
-    ("INDEXES",),
-    ("CONSTRAINT", "INFO"),
-    ("CONSTRAINTS",),
-    ("VERSION",),
-    ("USERS",),
-    ("INSTANCES",),
-    ("INSTANCE",),
-)
-
-
-_SAME: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
-    ("INDEXES",): ("INDEX", "INFO"),
-    ("CONSTRAINTS",): ("CONSTRAINT", "INFO"),
-}
 
 
 @lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
-def parse(query: str, given: frozenset[str] = frozenset()) -> ast.Statement:
-    """Parse one statement, with at most one semicolon at its end. `given`: variables that are bound before it.
+def parse(query: str, compat: Compat = DEFAULT, given: frozenset[str] = frozenset()) -> ast.Statement:
+    """Parse one statement, with at most one semicolon at its end, as that release does. Raises QueryError.
 
-    Raises QueryError.
+    `given`: variables that are bound before it.
     """
     cursor = Cursor(query)
-    statement = _statement(cursor)
+    statement = _statement(cursor, compat)
     cursor.accept(";")
     if cursor.token.kind != "end":
         raise cursor.mismatch("<EOF>")
-    if isinstance(statement, ast.Cypher):
-        return resolve(statement, given)
-    return statement
+    return resolve(statement, given) if isinstance(statement, ast.Cypher) else statement
 
 
-def _statement(cursor: Cursor) -> ast.Statement:
+def _statement(cursor: Cursor, compat: Compat) -> ast.Statement:
     for words, parse_rest in _BY_FIRST_WORD.get(cursor.token.keyword, ()):
         if cursor.at(*words):
             cursor.expect(*words)
             return parse_rest(cursor)
+    if cursor.accept("SHOW"):
+        return show_statement(cursor, compat)
+    coordination = coordinator_statement(cursor, compat)
+    if coordination is not None:
+        return coordination
     if cursor.token.kind == "end" or cursor.at(";"):
         raise cursor.mismatch("{a query}")
     return cypher(cursor)
@@ -87,13 +72,6 @@ def _register(cursor: Cursor) -> ast.Register:
 
 def _drop_replica(cursor: Cursor) -> ast.DropReplica:
     return ast.DropReplica(cursor.name())
-
-
-def _show(cursor: Cursor) -> ast.Show:
-    for words in _SHOWS:
-        if cursor.accept(*words):
-            return ast.Show(" ".join(_SAME.get(words, words)))
-    raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS})) + "}")
 
 
 def _create_user(cursor: Cursor) -> ast.UserChange:
@@ -137,13 +115,12 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Parser], ...]] = (
     (("DROP", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=False, everywhere=True)),
     (("CREATE", "CONSTRAINT", "ON"), constraint(create=True)),
     (("DROP", "CONSTRAINT", "ON"), constraint(create=False)),
-    (("CREATE", "USER"), _create_user),
     (("CREATE", "TRIGGER"), trigger_parser.create),
     (("DROP", "TRIGGER"), trigger_parser.drop),
     (("SHOW", "TRIGGERS"), lambda cursor: ast.ShowTriggers()),
     (("SHOW", "TRIGGER", "INFO"), lambda cursor: ast.ShowTriggers()),
     *((words, enterprise.refusal(answer, rest)) for words, rest, answer in enterprise.STATEMENTS),
-    (("SHOW",), _show),
+    (("CREATE", "USER"), _create_user),
     (("BEGIN",), _control("BEGIN")),
     (("COMMIT",), _control("COMMIT")),
     (("ROLLBACK",), _control("ROLLBACK")),

@@ -9,6 +9,7 @@ import pytest
 from virtual_memgraph import World
 
 from sandbox.memgraph.core import errors
+from sandbox.memgraph.core.compat import DEFAULT
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.interpreter import Interpreter
 
@@ -64,8 +65,8 @@ def test_made_replicated_kept_and_dropped(world: World) -> None:
     world.query("a", "CREATE (a:L {a: 1, b: 1})-[:T {p: 1}]->(b:L {a: 2}), (a)-[:T]->(b)")
     world.start("c")
     world.query("c", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    world.instances["a"].log.clear()
-    world.instances["a"].log_base = world.instances["a"].ldt  # so that c can only get a snapshot
+    world.instances["a"].write_snapshot()
+    world.instances["a"].files.wals.clear()  # so that c can only get the snapshot
     world.query("a", "REGISTER REPLICA c ASYNC TO 'c:10000'")
     world.advance(1)
     for name in "abc":
@@ -144,7 +145,7 @@ def test_refusals(world: World, refusal: Callable[..., str], query: str) -> None
         world.do("a", session.prepare(query, {}))
     writer = Interpreter(world.instances["a"])
     writer.begin()
-    assert refusal(query) == errors.NO_READ_ONLY_ACCESS
+    assert refusal(query) == DEFAULT.no_read_only_access
 
 
 def test_notifications(world: World) -> None:

@@ -144,7 +144,11 @@ def test_explicit_transactions() -> None:
 def test_read_transaction_refuses_a_write_and_system_queries_are_refused_in_any() -> None:
     client = Client()
     client.say(BEGIN, {"mode": "r"})
-    assert "misaligned" in client.run("CREATE (:T)")[0].fields[0]["message"]
+    for query, kind in (("CREATE (:T)", "WRITE"), ("MATCH (n:T) DELETE n", "READ-WRITE")):
+        message = client.run(query)[0].fields[0]["message"]
+        assert message == f"Accessor type READ and query type {kind} are misaligned!"
+        client.say(RESET)
+        client.say(BEGIN, {"mode": "r"})
     for query in ("SHOW REPLICAS", "SET REPLICATION ROLE TO MAIN", "SHOW VERSION", "CREATE INDEX ON :T"):
         client.say(RESET)
         client.say(BEGIN, {})
@@ -247,6 +251,10 @@ def test_second_system_query_is_refused() -> None:
     other.world = client.world
     answer = other.run("DROP REPLICA x")[0].fields[0]
     assert answer == {"code": errors.CLIENT, "message": errors.CONCURRENT_SYSTEM_QUERIES}
+    other.say(RESET)
+    assert other.run("SHOW USERS")[0].fields[0]["message"] == errors.CONCURRENT_SYSTEM_QUERIES
+    other.say(RESET)
+    assert tags(other.run("SHOW REPLICATION ROLE")) == [SUCCESS]
     client.say(PULL, {"n": -1})
     other.say(RESET)
     assert tags(other.run("DROP REPLICA x")) == [SUCCESS]
@@ -259,4 +267,6 @@ def test_endless_chain_of_operators_is_an_error_and_no_crash() -> None:
 
 
 def test_other_databases_are_unknown() -> None:
-    assert tags(Client().say(RUN, "RETURN 1", {}, {"db": "neo4j"})) == [FAILURE]
+    wanted = {"code": errors.TRANSIENT, "message": 'Tried to retrieve an unknown database "neo4j".'}
+    assert Client().say(RUN, "RETURN 1", {}, {"db": "neo4j"})[0].fields == [wanted]
+    assert Client().say(BEGIN, {"db": "neo4j"})[0].fields == [wanted]
