@@ -55,7 +55,7 @@ class Snapshot:
     epoch: str
     history: list[tuple[str, int]]
     database_uuid: str
-    next_id: int
+    next_ids: list[int]
     ops: list[Op]
 
     def to_plain(self) -> dict[str, Any]:
@@ -246,7 +246,7 @@ class Recovered:
     """What a start found. `ops` in order; `database_uuid` None: nothing was found."""
 
     ops: list[list[Op]]
-    next_id: int
+    next_ids: list[int]
     epochs: Epochs | None
     ldt: int
     database_uuid: str | None
@@ -255,17 +255,17 @@ class Recovered:
 def recover(snapshots: Sequence[Snapshot], wals: Sequence[Wal]) -> Recovered:
     """The newest snapshot, then the WAL files with anything newer. An epoch without commits is not found again."""
     if not snapshots and not wals:
-        return Recovered([], 0, None, 0, None)
+        return Recovered([], [], None, 0, None)
     uuid = snapshots[-1].database_uuid if snapshots else wals[-1].database_uuid
     if snapshots:
         base = snapshots[-1]
-        epochs, ldt, ops, next_id = Epochs(base.epoch, list(base.history)), base.ts, [base.ops], base.next_id
+        epochs, ldt, ops, next_ids = Epochs(base.epoch, list(base.history)), base.ts, [base.ops], base.next_ids
     else:
-        epochs, ldt, ops, next_id = Epochs(wals[-1].epoch), 0, [], 0
+        epochs, ldt, ops, next_ids = Epochs(wals[-1].epoch), 0, [], []
     for wal in wals:
         fresh = [commit for commit in wal.commits if commit.ts > ldt]
         if wal.database_uuid == uuid and fresh:
             ops += [commit.ops for commit in fresh]
             ldt = fresh[-1].ts
             epochs.replayed(wal.epoch, ldt)
-    return Recovered(ops, next_id, epochs, ldt, uuid)
+    return Recovered(ops, next_ids, epochs, ldt, uuid)

@@ -66,13 +66,18 @@ class Graph:
         return len(self.all_edges.current)
 
     @property
-    def next_id(self) -> int:
-        """The id that the next node gets. The next relationship's follows from those that are there."""
-        return self.all_nodes.next_id
+    def next_ids(self) -> list[int]:
+        """The ids that the next node and the next relationship get."""
+        return [self.all_nodes.next_id, self.all_edges.next_id]
 
-    @next_id.setter
-    def next_id(self, value: int) -> None:
-        self.all_nodes.next_id = value
+    @next_ids.setter
+    def next_ids(self, ids: list[int]) -> None:
+        self.all_nodes.next_id, self.all_edges.next_id = ids
+
+    def reserve(self, ids: list[int]) -> None:
+        """Ids below these have been used (empty: nothing is known)."""
+        if ids:
+            self.next_ids = [max(pair) for pair in zip(self.next_ids, ids, strict=True)]
 
     def apply(self, ops: list[Op]) -> None:
         """Commit changes, keeping what running readers still see."""

@@ -186,7 +186,7 @@ class Instance:
         """The whole data state, now."""
         history = list(self.epochs.history)
         ops = self.graph.dump()
-        return Snapshot(self.ldt, self.epochs.current, history, self.database_uuid, self.graph.next_id, ops)
+        return Snapshot(self.ldt, self.epochs.current, history, self.database_uuid, list(self.graph.next_ids), ops)
 
     def write_snapshot(self, *, retention: int | None = None) -> bool:
         """Write a snapshot file; False: nothing changed since the last one."""
@@ -201,7 +201,7 @@ class Instance:
         """Replace the data by a main's snapshot. Transactions that still run keep reading the old graph."""
         self.graph = Graph()
         self.graph.apply(snapshot.ops)
-        self.graph.next_id = snapshot.next_id
+        self.graph.next_ids = list(snapshot.next_ids)
         self.epochs = Epochs(snapshot.epoch, list(snapshot.history))
         self.ldt = snapshot.ts
         self.timestamp = max(self.timestamp, self.ldt + 1)
@@ -220,7 +220,7 @@ class Instance:
             return
         for ops in found.ops:
             self.graph.apply(ops)
-        self.graph.next_id = max(self.graph.next_id, found.next_id)
+        self.graph.reserve(found.next_ids)
         self.epochs, self.ldt, self.database_uuid = found.epochs, found.ldt, found.database_uuid
         history = self.epochs.history
         if not self.settings.stale_history and history and history[-1][0] == self.epochs.current:

@@ -73,24 +73,24 @@ class Interpreter:
 
     def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
-        instance, transaction = self.instance, self.transaction
-        events = triggers.run_before(instance, transaction, self._events)
-        failed: NotReplicated | None = None
+        transaction = self.transaction
+        events = triggers.run_before(self.instance, transaction, self._events)
+        failed: QueryError | None = None
         try:
-            yield from commit(instance, transaction)
-        except NotReplicated as error:
-            if not error.committed:
+            yield from commit(self.instance, transaction)
+        except QueryError as error:
+            if not transaction.committed:
                 raise
             failed = error
         finally:
             self._closed()
         if events is not None and events.of("ANY"):
-            yield Spawn(instance, triggers.run_after(instance, events))
+            yield Spawn(self.instance, triggers.run_after(self.instance, events))
         if failed is None:
             return []
-        if not instance.settings.compat.sync_failure_is_warning:
-            raise failed
-        return [note("SyncReplicationFailure", failed.notice, "WARNING")]
+        if isinstance(failed, NotReplicated) and self.instance.settings.compat.sync_failure_is_warning:
+            return [note("SyncReplicationFailure", failed.notice, "WARNING")]
+        raise failed
 
     def _renew(self) -> Steps[Transaction]:
         """Commit and go on in a new transaction. A SYNC replica that doesn't confirm is only logged by Memgraph."""
@@ -119,14 +119,16 @@ class Interpreter:
                 return self._control(action)
             case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
                 return definitions.of_schema(self.instance, statement, self._open, explicit=self.explicit)
-            case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
-                return definitions.of_trigger(self.instance, statement, parameters, explicit=self.explicit)
-            case ast.Forbidden(feature, answer):
-                raise QueryError(answer) if answer else errors.license_needed(feature, self.instance.settings.compat)
             case ast.Show(what) if what not in show.SYSTEM_LOCKED:
                 return self._show(statement)
             case ast.Coordination():
                 raise QueryError(errors.NOT_A_COORDINATOR)
+            case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
+                return definitions.of_trigger(self.instance, statement, parameters, explicit=self.explicit)
+            case ast.Forbidden(answer, feature):
+                if feature:
+                    raise errors.license_needed(feature, self.instance.settings.compat)
+                raise QueryError(answer)
         if self.explicit and not isinstance(statement, ast.Show):
             subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
             raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
@@ -173,8 +175,7 @@ class Interpreter:
             transaction = self.transaction or self._open(writes=query.writes)
             try:
                 if query.commit_every is not None:
-                    every = query.commit_every
-                    rows = yield from periodic.execute(query, every, parameters, transaction, self._renew)
+                    rows = yield from periodic.execute(query, query.commit_every, parameters, transaction, self._renew)
                 else:
                     rows = execute(query, transaction, parameters)
             except RecursionError:  # a chain of thousands of operators

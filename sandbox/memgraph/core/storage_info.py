@@ -62,8 +62,8 @@ def _with_data(instance: Instance, *, trackers: bool) -> dict[str, Any]:
 
 
 def _counts(instance: Instance) -> dict[str, Any]:
-    vertices, edges = len(instance.graph.nodes), instance.graph.edge_count
-    return {"vertex_count": vertices, "edge_count": edges, "average_degree": 2 * edges / max(1, vertices)}
+    nodes, edges = len(instance.graph.nodes), instance.graph.edge_count
+    return {"vertex_count": nodes, "edge_count": edges, "average_degree": 2 * edges / nodes if nodes else 0.0}
 
 
 def of_database(instance: Instance) -> dict[str, Any]:

@@ -162,10 +162,13 @@ TriggerStatement: TypeAlias = CreateTrigger | DropTrigger | ShowTriggers
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """A statement of Memgraph Enterprise: Community refuses it for the feature, or with an answer of its own."""
+    """A statement of Memgraph Enterprise, and what Community answers to it.
 
-    feature: str = ""
+    `feature`: the answer is the release's sentence about the licence that this needs.
+    """
+
     answer: str = ""
+    feature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

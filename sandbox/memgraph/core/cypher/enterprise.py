@@ -10,12 +10,15 @@ from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
 from sandbox.memgraph.core.errors import NO_LICENSE
 
-_NO_KEY: Final = ast.Forbidden(
-    answer="Invalid license key string. To use advanced authentication features please set it to a valid string using "
-    'the following query:\nSET DATABASE SETTING "enterprise.license" TO "your-license-key"'
+_NO_KEY: Final = (
+    "Invalid license key string. To use advanced authentication features please set it to a valid string using the "
+    'following query:\nSET DATABASE SETTING "enterprise.license" TO "your-license-key"'
 )
-_TTL, _TENANTS = ast.Forbidden("TTL"), ast.Forbidden("multi-tenancy")
-_METRICS, _NO_LICENSE = ast.Forbidden("SHOW METRICS INFO"), ast.Forbidden(answer=NO_LICENSE)
+_LICENSE: Final = ast.Forbidden(NO_LICENSE)
+_KEY: Final = ast.Forbidden(_NO_KEY)
+_TTL: Final = ast.Forbidden(feature="TTL")
+_TENANTS: Final = ast.Forbidden(feature="multi-tenancy")
+_METRICS: Final = ast.Forbidden(feature="SHOW METRICS INFO")
 
 
 def _schedule(cursor: Cursor) -> None:
@@ -60,21 +63,21 @@ STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], None], ast.For
     (("RENAME", "DATABASE"), _renamed, _TENANTS),
     (("SUSPEND", "DATABASE"), _name, _TENANTS),
     (("RESUME", "DATABASE"), _name, _TENANTS),
-    (("USE", "DATABASE"), _name, _NO_LICENSE),
-    (("SHOW", "DATABASE", "PRIVILEGES", "FOR"), _anything, _NO_KEY),
+    (("USE", "DATABASE"), _name, _LICENSE),
+    (("SHOW", "DATABASE", "PRIVILEGES", "FOR"), _anything, _KEY),
     (("SHOW", "METRICS", "INFO"), _nothing, _METRICS),
-    (("CREATE", "ROLE"), _anything, _NO_KEY),
-    (("DROP", "ROLE"), _anything, _NO_KEY),
-    (("SET", "ROLE", "FOR"), _anything, _NO_KEY),
-    (("CLEAR", "ROLE"), _anything, _NO_KEY),
-    (("GRANT",), _anything, _NO_KEY),
-    (("DENY",), _anything, _NO_KEY),
-    (("REVOKE",), _anything, _NO_KEY),
-    (("SHOW", "PRIVILEGES", "FOR"), _anything, _NO_KEY),
-    (("SHOW", "USERS", "FOR"), _anything, _NO_KEY),
-    (("SHOW", "ROLE", "FOR"), _anything, _NO_KEY),
+    (("CREATE", "ROLE"), _anything, _KEY),
+    (("DROP", "ROLE"), _anything, _KEY),
+    (("SET", "ROLE", "FOR"), _anything, _KEY),
+    (("CLEAR", "ROLE"), _anything, _KEY),
+    (("GRANT",), _anything, _KEY),
+    (("DENY",), _anything, _KEY),
+    (("REVOKE",), _anything, _KEY),
+    (("SHOW", "PRIVILEGES", "FOR"), _anything, _KEY),
+    (("SHOW", "USERS", "FOR"), _anything, _KEY),
+    (("SHOW", "ROLE", "FOR"), _anything, _KEY),
     (("SHOW", "METRICS"), _nothing, _METRICS),
-    (("SET", "MAIN", "DATABASE"), _anything, _NO_KEY),
+    (("SET", "MAIN", "DATABASE"), _anything, _KEY),
 )
 """First words, the parser of the rest, the answer; the first entry whose words fit counts."""
 

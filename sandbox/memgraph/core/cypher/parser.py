@@ -25,7 +25,7 @@ _Parser: TypeAlias = Callable[[Cursor], ast.Statement]
 
 @lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
 def parse(query: str, compat: Compat = DEFAULT, given: frozenset[str] = frozenset()) -> ast.Statement:
-    """Parse one statement, with at most one semicolon at its end, as that release does. Raises QueryError.
+    """Parse one statement as that release does, with at most one semicolon at its end. Raises QueryError.
 
     `given`: variables that are bound before it.
     """
@@ -34,7 +34,9 @@ def parse(query: str, compat: Compat = DEFAULT, given: frozenset[str] = frozense
     cursor.accept(";")
     if cursor.token.kind != "end":
         raise cursor.mismatch("<EOF>")
-    return resolve(statement, given) if isinstance(statement, ast.Cypher) else statement
+    if isinstance(statement, ast.Cypher):
+        return resolve(statement, given)
+    return statement
 
 
 def _statement(cursor: Cursor, compat: Compat) -> ast.Statement:
@@ -115,12 +117,12 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Parser], ...]] = (
     (("DROP", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=False, everywhere=True)),
     (("CREATE", "CONSTRAINT", "ON"), constraint(create=True)),
     (("DROP", "CONSTRAINT", "ON"), constraint(create=False)),
+    (("CREATE", "USER"), _create_user),
     (("CREATE", "TRIGGER"), trigger_parser.create),
     (("DROP", "TRIGGER"), trigger_parser.drop),
     (("SHOW", "TRIGGERS"), lambda cursor: ast.ShowTriggers()),
     (("SHOW", "TRIGGER", "INFO"), lambda cursor: ast.ShowTriggers()),
     *((words, enterprise.refusal(answer, rest)) for words, rest, answer in enterprise.STATEMENTS),
-    (("CREATE", "USER"), _create_user),
     (("BEGIN",), _control("BEGIN")),
     (("COMMIT",), _control("COMMIT")),
     (("ROLLBACK",), _control("ROLLBACK")),

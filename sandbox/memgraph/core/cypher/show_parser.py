@@ -13,9 +13,7 @@ _SHOWS: Final[tuple[tuple[str, ...], ...]] = (
     ("REPLICATION", "ROLE"),
     ("REPLICAS",),
     ("INDEX", "INFO"),
-    ("INDEXES",),
     ("CONSTRAINT", "INFO"),
-    ("CONSTRAINTS",),
     ("BUILD", "INFO"),
     ("LICENSE", "INFO"),
     ("ACTIVE", "USERS", "INFO"),
@@ -62,7 +60,7 @@ def show_statement(cursor: Cursor, compat: Compat) -> ast.Show | ast.Coordinatio
             return ast.Coordination()
     if cursor.accept("STORAGE", "INFO"):
         return _storage_info(cursor, compat)
-    for words in _SHOWS:
+    for words in (*_SHOWS, *_SAME):
         if cursor.accept(*words):
             return ast.Show(" ".join(_SAME.get(words, words)))
     raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS} | {"STORAGE"})) + "}")

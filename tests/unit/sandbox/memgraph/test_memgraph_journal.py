@@ -27,9 +27,8 @@ from sandbox.memgraph.core.messages import Commit
 from sandbox.memgraph.journal import WALS, DirectoryInUse, Journal
 
 COMMITS = [Commit(ts, "E", [["n", ts, ["L"], {"x": "ä"}]]) for ts in (2, 4, 6)]
-SNAPSHOT = Snapshot(4, "E", [("D", 1)], "db", 9, [["n", 2, ["L"], {}]])
-
-TRIGGER = Trigger("t", "CREATE (:A {x: $x})", "() CREATE", before=True, invoker=True, parameters={"x": [1]})
+TRIGGER = Trigger("t", "CREATE (:X)", "ANY", before=True, parameters={"p": [1]})
+SNAPSHOT = Snapshot(4, "E", [("D", 1)], "db", [9, 0], [["n", 2, ["L"], {}]])
 
 
 @contextmanager
@@ -100,7 +99,7 @@ def test_flipped_byte_is_noticed(tmp_path: Path) -> None:
 
 
 def test_snapshots_come_back_in_order_and_are_deleted(tmp_path: Path) -> None:
-    later = Snapshot(1000, "E", [], "db", 9, [])
+    later = Snapshot(1000, "E", [], "db", [9, 0], [])
     with opened(tmp_path) as journal:
         journal.write([WriteSnapshot(later), WriteSnapshot(SNAPSHOT)])
         assert journal.read()[0] == [SNAPSHOT, later]
@@ -110,7 +109,7 @@ def test_snapshots_come_back_in_order_and_are_deleted(tmp_path: Path) -> None:
 
 def test_received_snapshot_replaces_everything_and_one_copy_is_kept(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
-        journal.write([*begin(), WriteSnapshot(Snapshot(2, "E", [], "db", 0, []))])
+        journal.write([*begin(), WriteSnapshot(Snapshot(2, "E", [], "db", [0, 0], []))])
         journal.write([WriteSnapshot(SNAPSHOT, replaces=True), OpenWal(Wal(0, "E", "db"))])
         journal.write([AppendCommit(COMMITS[2], False)])
     with opened(tmp_path) as journal:

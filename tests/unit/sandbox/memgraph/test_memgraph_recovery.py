@@ -19,7 +19,7 @@ def wal(seq: int, *timestamps: int, epoch: str = "E", finished: bool = True) -> 
 
 
 def snapshot(ts: int, history: list[tuple[str, int]] | None = None) -> Snapshot:
-    return Snapshot(ts, "E", history or [], "db", 0, [])
+    return Snapshot(ts, "E", history or [], "db", [0, 0], [])
 
 
 def shape(files: Files, replica_ldt: int) -> list[str] | None:

@@ -65,7 +65,7 @@ def test_made_replicated_kept_and_dropped(world: World) -> None:
     world.query("a", "CREATE (a:L {a: 1, b: 1})-[:T {p: 1}]->(b:L {a: 2}), (a)-[:T]->(b)")
     world.start("c")
     world.query("c", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    world.instances["a"].write_snapshot()
+    assert world.instances["a"].write_snapshot()
     world.instances["a"].files.wals.clear()  # so that c can only get the snapshot
     world.query("a", "REGISTER REPLICA c ASYNC TO 'c:10000'")
     world.advance(1)
