@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from memgraph_database import Database, run
 
+from sandbox.memgraph.core import constraints
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.graph import Graph
 from sandbox.memgraph.core.transaction import STILL_CONNECTED, Transaction
@@ -142,3 +143,43 @@ def test_random_transactions_agree_with_the_model(index: bool, transactions: lis
     copied.apply(database.graph.dump())
     assert copied.dump() == database.graph.dump()
     assert (copied.nodes, copied.edges) == (database.graph.nodes, database.graph.edges)
+
+
+FEW = st.integers(0, 1)
+CONFLICTING = st.tuples(st.sampled_from(["link", "unlink", "detach", "move", "merge"]), FEW, FEW)
+TURNS = st.lists(st.tuples(FEW, CONFLICTING | st.just("commit") | st.just("rollback")), min_size=4, max_size=15)
+
+
+@given(TURNS)
+@example([(0, ("link", 0, 1)), (1, ("detach", 1, 0)), (1, "commit"), (0, "commit")])
+@example([(1, ("unlink", 1, 1)), (0, ("link", 0, 1)), (0, "commit"), (1, ("detach", 1, 0)), (1, "commit")])
+@example([(1, ("detach", 1, 0)), (0, ("link", 0, 1)), (1, "commit"), (0, "commit")])
+def test_interleaved_transactions_leave_no_loose_ends(turns: list[tuple[int, Any]]) -> None:
+    """Whatever conflicts: no relationship without its nodes, no value twice under a unique constraint."""
+    database = Database("UNWIND range(0, 1) AS k CREATE (:L {k: k})", "MATCH (a:L), (b:L {k: 0}) CREATE (a)-[:R]->(b)")
+    database.graph.apply([["c", "unique", "L", ["k"]]])
+    sessions: list[Transaction | None] = [None, None]
+    for number, step in turns:
+        transaction = sessions[number] or Transaction(database.graph, writes=True)
+        sessions[number] = transaction
+        try:
+            if step == "commit":
+                constraints.check(database.graph, transaction)
+                database.graph.apply(transaction.ops())
+            elif step != "rollback":
+                run(transaction, QUERIES[step[0]], a=step[1], b=step[2])
+                continue
+        except QueryError:
+            pass  # a failed query ends its transaction
+        transaction.finish()
+        sessions[number] = None
+        graph = database.graph
+        assert all({edge.start, edge.end} <= graph.nodes.keys() for edge in graph.edges.values())
+        keys = [node.properties["k"] for node in graph.nodes.values()]
+        assert len(set(keys)) == len(keys)
+    for open_one in sessions:
+        if open_one is not None:
+            open_one.finish()
+    graph = database.graph
+    assert [graph.readers, graph.linkers, graph.all_nodes.writers, graph.all_edges.writers] == [{}, {}, {}, {}]
+    assert database.graph.all_nodes.hidden() == database.graph.all_edges.hidden() == ()
