@@ -34,6 +34,7 @@ class BoltConnection(asyncio.Protocol):
         self._tasks = tasks
         self._decoder = Decoder()
         self._session: Session | None = None
+        self._answers = bytearray()
         self._messages: deque[Structure | ProtocolError] = deque()
         self._arrived = anyio.Event()
         self._writable = anyio.Event()
@@ -73,7 +74,7 @@ class BoltConnection(asyncio.Protocol):
         if version is None:
             raise ProtocolError("no common Bolt version")
         self._transport.write(bytes((0, 0, version[1], version[0])))
-        self._session = Session(self._runtime.instance, version, self._transport.write)
+        self._session = Session(self._runtime.instance, version, self._answers.extend)
         self._tasks.start_soon(self._serve, self._session)
         return True
 
@@ -112,6 +113,9 @@ class BoltConnection(asyncio.Protocol):
                 if isinstance(message, ProtocolError):
                     raise message
                 await self._runtime.run(session.handle(message))
+                # Not before: what an answer acknowledges is on the disk now, and uvloop sends at once.
+                self._transport.write(bytes(self._answers))
+                self._answers.clear()
                 await self._writable.wait()
         except ProtocolError:
             self._transport.write(protocol_failure())
