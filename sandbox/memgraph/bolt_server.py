@@ -44,6 +44,7 @@ class BoltConnection(asyncio.Protocol):
         self._writable.set()
         self._ended = False
         self._answers: list[bytes] = []
+        self._complete = 0  # so many of them may leave
         self._flushing = False
         self._transport: asyncio.Transport
 
@@ -87,14 +88,16 @@ class BoltConnection(asyncio.Protocol):
 
         Only called after a message was handled to its end: what it changed is on the disk before anybody hears of it.
         """
+        self._complete = len(self._answers)
         if self._answers and not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush, len(self._answers))
+            asyncio.get_running_loop().call_soon(self._flush)
 
-    def _flush(self, count: int | None = None) -> None:
+    def _flush(self) -> None:
         self._flushing = False
-        answers = b"".join(self._answers[:count])
-        del self._answers[:count]
+        answers = b"".join(self._answers[: self._complete])
+        del self._answers[: self._complete]
+        self._complete = 0
         if answers and not self._transport.is_closing():
             self._transport.write(answers)
 
@@ -137,6 +140,7 @@ class BoltConnection(asyncio.Protocol):
             session.close()
             self._runtime.wake()
             self._runtime.flush()
+            self._complete = len(self._answers)
             self._flush()
             self._transport.close()
         bolt = f"{session.version[0]}.{session.version[1]}"
