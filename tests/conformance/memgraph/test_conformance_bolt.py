@@ -245,6 +245,17 @@ def test_6_2_44_noop(endpoint: Endpoint) -> None:
         assert [kind(wire.answer()) for _ in range(4)] == [SUCCESS, SUCCESS, RECORD, SUCCESS]
 
 
+def test_6_2_44_version_1_has_no_noop(endpoint: Endpoint) -> None:
+    for before in ((), (init(),), (init(), run("RETURN 42", None))):
+        with Wire(endpoint) as wire:
+            wire.shake(V1)
+            for message in before:
+                assert kind(wire.ask(message)) == SUCCESS
+            wire.raw(NOOP)
+            assert BROKEN in wire.answer()
+            assert wire.closed()
+
+
 def test_6_2_44_route(endpoint: Endpoint) -> None:
     """A community instance belongs to no cluster (M-4.6)."""
     for version in (V4_3, V5_2):
