@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from sandbox.memgraph.core.instance import VERSION
-from sandbox.memgraph.flags import BadFlag, Flags, parse, usage
+from sandbox.memgraph.flags import BadFlag, Flags, advice, parse, usage
 from sandbox.memgraph.server import serve
 from sidecar.contract.logs import configure, emit
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 def _run(flags: Flags) -> int:
     configure("memgraph", "DEBUG" if flags.log_level == "TRACE" else flags.log_level)
     for flag in flags.ignored:
-        emit(_log, "FlagIgnored", logging.WARNING, flag=flag, message="accepted, but without effect here")
+        emit(_log, "FlagIgnored", logging.WARNING, flag=flag, message=advice(flag))
     try:
         anyio.run(serve, flags, backend_options={"use_uvloop": True})
     except BadFlag as error:

@@ -7,11 +7,14 @@ Commands (all answer `{"ok": true, ...}` or `{"ok": false, "error": "..."}`):
 * `{"knob": "lose_finalize", "times": 1}`: throw away the next decisions of two-phase commits.
 * `{"knob": "lock_busy", "times": N}`: the next role changes, registrations and drops find the role lock held.
 * `{"show": "state"}`: role, identities, epochs, timestamps.
+
+`python -m sandbox.memgraph.admin HOST:PORT COMMAND` gives one and prints the answer.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, Final
 
 import anyio
@@ -93,3 +96,24 @@ class Admin:
             "prepared": instance.prepared.commit.ts if instance.prepared else None,
             "vertex_count": len(instance.graph.nodes),
         }
+
+
+def main(arguments: list[str]) -> int:
+    """Give one command; the exit code is 1 for one that was refused, 2 if it could not be given."""
+    try:
+        address, command = arguments
+        host, _, port = address.rpartition(":")
+        answer = anyio.run(send, host, int(port), json.loads(command))
+    except ValueError as error:
+        print(f'{error}; usage: python -m sandbox.memgraph.admin HOST:PORT \'{{"show": "state"}}\'', file=sys.stderr)
+        return 2
+    except (OSError, TimeoutError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
+        print(f"{address}: {reason}; start the instance with --sim-admin-port={port}", file=sys.stderr)
+        return 2
+    print(json.dumps(answer))
+    return 0 if answer["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

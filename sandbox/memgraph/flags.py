@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,10 +61,10 @@ _DEFAULTS: Final = Flags()
 def usage() -> str:
     """The text of --help."""
     lines = [
-        "usage: python -m sandbox.memgraph [--flag=value | --flag value | --noflag] ...",
+        "usage: memgraph-ha sandbox memgraph [--flag=value | --flag value | --noflag] ...",
         "",
         "A simulated Memgraph Community instance: Bolt, replication and durability of version 3.12, nodes only.",
-        "Other flags of the real server are accepted with a warning and have no effect.",
+        "Runs until Ctrl-C or SIGTERM. Other flags of the real server are accepted with a warning, without effect.",
         "",
     ]
     for name, text in HELP.items():
@@ -104,6 +105,13 @@ def parse(arguments: Sequence[str]) -> Flags:
         else:
             values[name] = _value(name, value)
     return replace(_DEFAULTS, **values, ignored=tuple(ignored))
+
+
+def advice(ignored: str) -> str:
+    """What to say about a flag that has no effect: it may be a misspelt one."""
+    near = get_close_matches(ignored.lstrip("-").replace("-", "_"), HELP, n=1, cutoff=0.7)
+    known = f"; did you mean --{near[0].replace('_', '-')}?" if near else ""
+    return f"accepted, but without effect here{known}"
 
 
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

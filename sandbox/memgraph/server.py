@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import ssl
 import uuid
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import IdentityRecord, Instance, Settings
 from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.flags import BadFlag, Flags
-from sandbox.memgraph.journal import Journal
+from sandbox.memgraph.journal import DirectoryInUse, Journal
 from sandbox.memgraph.link import Link
 from sandbox.memgraph.listeners import ReplicationListener
 from sandbox.memgraph.runtime import Runtime
@@ -55,8 +56,11 @@ async def serve(flags: Flags) -> None:
             flags.storage_wal_file_flush_every_n_tx,
             keep_role=flags.replication_restore_state_on_startup,
         )
+    except DirectoryInUse as error:
+        raise BadFlag(f"{error}: stop that one or choose another --data-directory") from None
     except OSError as error:
-        raise BadFlag(f"--data-directory: {error}; stop the other process or choose another directory") from None
+        place = f"the data directory {flags.data_directory} can't be used ({error.strerror})"
+        raise BadFlag(f"{place}: choose another --data-directory") from None
     link = Link()
     try:
         instance = _recover(flags, journal)
@@ -128,7 +132,9 @@ async def _listening(
         await _add_first_user(runtime)
         await _run_init_file(runtime, init_lines)
         await bolt.start_serving()
-        emit(_log, "Ready", bolt=f"{flags.bolt_address}:{flags.bolt_port}", role=runtime.instance.role.value)
+        host = "localhost" if flags.bolt_address == "0.0.0.0" else flags.bolt_address
+        url = f"bolt{'+ssc' if tls else ''}://{host}:{flags.bolt_port}"
+        emit(_log, "Ready", connect=url, role=runtime.instance.role.value, stop="Ctrl-C or SIGTERM")
         yield
     finally:
         bolt.close()
@@ -145,6 +151,8 @@ async def _open_admin(flags: Flags, instance: Instance, link: Link, tasks: TaskG
 
 
 def _port_taken(flag: str, address: str, port: int, error: OSError) -> BadFlag:
+    if isinstance(error, socket.gaierror):
+        return BadFlag(f"--bolt-address {address} is no address of this machine ({error.strerror}): try 127.0.0.1")
     return BadFlag(
         f"can't listen on {address}:{port} ({os.strerror(error.errno or 0)}): "
         f"stop what listens there or choose another --{flag}"

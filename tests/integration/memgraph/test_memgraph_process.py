@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -51,7 +52,42 @@ def test_data_directory_in_use(tmp_path: Path) -> None:
     with memgraphs(tmp_path, 1) as (instance,):
         result = run(f"--data-directory={instance.directory / 'data'}", f"--bolt-port={free_port()}")
         assert result.returncode == 2
-        assert "--data-directory" in result.stderr
+        assert "is in use by another process: stop that one or choose another --data-directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--data-directory=/proc/none/such", "the data directory /proc/none/such can't be used (No such file"),
+        ("--bolt-address=256.1.1.1", "--bolt-address 256.1.1.1 is no address of this machine"),
+    ],
+)
+def test_unusable_place_is_named(tmp_path: Path, flag: str, words: str) -> None:
+    result = run(f"--data-directory={tmp_path / 'data'}", f"--bolt-port={free_port()}", flag)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(f"memgraph: {words}")
+
+
+def test_ready_tells_where_to_connect(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1) as (instance,):
+        ready = (instance.directory / "log").read_text().splitlines()[-1]
+        assert json.loads(ready)["connect"] == f"bolt://{ADDRESS}:{instance.bolt}"
+
+
+def test_knobs_from_the_shell(tmp_path: Path) -> None:
+    def give(address: str, command: str) -> subprocess.CompletedProcess[str]:
+        arguments = [sys.executable, "-m", "sandbox.memgraph.admin", address, command]
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=20, check=False)
+
+    with memgraphs(tmp_path, 1) as (instance,):
+        address = f"{ADDRESS}:{instance.admin_port}"
+        shown = give(address, '{"show": "state"}')
+        assert (shown.returncode, json.loads(shown.stdout)["role"]) == (0, "replica")
+        assert give(address, '{"show": "more"}').returncode == 1
+        assert "usage: " in give(address, "state").stderr
+    gone = give(address, '{"show": "state"}')
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert f"start the instance with --sim-admin-port={instance.admin_port}" in gone.stderr
 
 
 def test_starts_and_stops_quickly(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.memgraph.flags import HELP, BadFlag, parse, usage
+from sandbox.memgraph.flags import HELP, BadFlag, advice, parse, usage
 
 
 def test_both_styles() -> None:
@@ -57,3 +57,8 @@ def test_bad_flags_are_named(argument: str, word: str) -> None:
 
 def test_help_names_every_flag() -> None:
     assert all(f"--{name.replace('_', '-')}" in usage() for name in HELP)
+
+
+def test_misspelt_flag_gets_a_suggestion() -> None:
+    assert advice("--data-dir") == "accepted, but without effect here; did you mean --data-directory?"
+    assert advice("--memory-limit") == "accepted, but without effect here"
