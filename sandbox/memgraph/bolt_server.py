@@ -24,6 +24,8 @@ from sandbox.memgraph.runtime import Runtime
 from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
+SEND_AT_ONCE: Final = 64 * 1024
+"""Bytes of answers that are not collected any further: a client that reads slowly has to be noticed."""
 QUEUE_LIMIT: Final = 1000
 """Messages that wait before reading pauses: a driver pipelines a handful. They are handled in one go, answers to them
 leaving together: nobody else waits for longer than these take."""
@@ -46,7 +48,7 @@ class BoltConnection(asyncio.Protocol):
         self._writable = anyio.Event()
         self._writable.set()
         self._ended = False
-        self._answers: list[bytes] = []
+        self._answers = bytearray()
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,12 +89,14 @@ class BoltConnection(asyncio.Protocol):
     def _send(self, answer: bytes) -> None:
         if not self._answers:  # goes out as soon as a message has to wait for something, or none is left
             asyncio.get_running_loop().call_soon(self._flush)
-        self._answers.append(answer)
+        self._answers += answer
+        if len(self._answers) > SEND_AT_ONCE:
+            self._flush()
 
     def _flush(self) -> None:
-        answers, self._answers = self._answers, []
+        answers, self._answers = self._answers, bytearray()
         if answers and not self._transport.is_closing():
-            self._transport.write(b"".join(answers))
+            self._transport.write(answers)
 
     def eof_received(self) -> bool:
         """Called by the loop. Stay open: answers to what was asked still go out. (TLS can't be closed by half.)"""
