@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from typing import Final, cast
 
@@ -18,12 +19,13 @@ from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.messages import failure, protocol_failure
 from sandbox.memgraph.core.bolt.results import Abandoned
 from sandbox.memgraph.core.bolt.session import Session, State
-from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, SUPPORTED, Decoder, Version, negotiate
+from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, MAGIC, SUPPORTED, Decoder, Version, negotiate
 from sandbox.memgraph.core.errors import ProtocolError
 from sandbox.memgraph.runtime import Runtime
 from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
+_PASSWORD: Final = re.compile("password|identified", re.IGNORECASE)
 SEND_AT_ONCE: Final = 64 * 1024
 """Bytes of answers that are not collected any further: a client that reads slowly has to be noticed."""
 QUEUE_LIMIT: Final = 1000
@@ -75,13 +77,13 @@ class BoltConnection(asyncio.Protocol):
             return False
         version = negotiate(handshake, self._versions)
         if version is None:
-            emit(_log, "HandshakeFailed", logging.WARNING, received=handshake.hex(), message="no common Bolt version")
+            emit(_log, "HandshakeFailed", logging.WARNING, message=_complaint(handshake))
             self._transport.write(protocol_failure())
             self._transport.close()
             return False
         self._transport.write(bytes((0, 0, version[1], version[0])))
         emit(_log, "SessionBegun", logging.DEBUG, bolt=f"{version[0]}.{version[1]}")
-        trace = _log_query if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
+        trace = QueryLog().log if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
         self._session = Session(self._runtime.instance, version, self._send, run_id=self._run_id, trace=trace)
         self._tasks.start_soon(self._serve, self._session)
         return True
@@ -161,5 +163,20 @@ class BoltConnection(asyncio.Protocol):
         return True
 
 
-def _log_query(event: str, text: str) -> None:
-    emit(_log, event, logging.DEBUG, text=text)
+def _complaint(handshake: bytes) -> str:
+    if handshake[:4] != MAGIC:
+        return "not a Bolt client"
+    return f"no common Bolt version; proposed: {handshake[4:].hex(' ', 4)}"
+
+
+class QueryLog:
+    """Queries and their failures, but for those that may hold a password."""
+
+    def __init__(self) -> None:
+        self._secret = False
+
+    def log(self, event: str, text: str) -> None:
+        """A session's trace."""
+        if event == "Query":
+            self._secret = _PASSWORD.search(text) is not None
+        emit(_log, event, logging.DEBUG, text="(not shown: it may hold a password)" if self._secret else text)
