@@ -74,6 +74,24 @@ def test_ready_tells_where_to_connect(tmp_path: Path) -> None:
         assert json.loads(ready)["connect"] == f"bolt://{ADDRESS}:{instance.bolt}"
 
 
+def test_transaction_timeout_runs_with_the_clock(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1, born_replica=False) as (instance,):
+        assert instance.driver is not None
+        with instance.driver.session() as session:
+            transaction = session.begin_transaction(timeout=0.1)
+
+            def query() -> str:
+                try:
+                    transaction.run("RETURN 1").consume()
+                except TransientError as error:
+                    return error.message or ""
+                return ""
+
+            assert eventually(query) == errors.TIMED_OUT
+            transaction.close()
+            assert instance.query("RETURN 1") == [[1]]
+
+
 def test_passwords_never_reach_the_log(tmp_path: Path) -> None:
     with memgraphs(tmp_path, 1, "--log-level=DEBUG", born_replica=False) as (instance,):
         with pytest.raises(ClientError):
