@@ -82,7 +82,9 @@ constraints: $(VENV)/.dev
 	for client in neo4j-5 neo4j-6 pymgclient gqlalchemy; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --override constraints/clients-without.in constraints/clients-$$client.in \
-	    | awk '/^[a-z]/ { wanted = !/sys_platform == .none. \\$$/ || / or / } wanted' > constraints/clients-$$client.txt; \
+	    -o constraints/clients-$$client.txt; \
+	  awk '/^[a-z]/ { wanted = !/sys_platform == .none. \\$$/ || / or / } wanted' constraints/clients-$$client.txt \
+	    > $(VENV)/pins && mv $(VENV)/pins constraints/clients-$$client.txt; \
 	done
 
 clean:

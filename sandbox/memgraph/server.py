@@ -154,14 +154,25 @@ async def _listening(
         await _add_first_user(runtime)
         await _run_init_file(runtime, init_lines)
         await bolt.start_serving()
-        host = "localhost" if flags.bolt_address == "0.0.0.0" else flags.bolt_address
-        url = f"bolt{'+ssc' if tls else ''}://{host}:{flags.bolt_port}"
-        emit(_log, "Ready", connect=url, role=runtime.instance.role.value, stop="Ctrl-C or SIGTERM")
+        _log_ready(flags, runtime.instance)
         yield
     finally:
         bolt.close()
         with anyio.CancelScope(shield=True):
             await runtime.stop_listening()
+
+
+def _log_ready(flags: Flags, instance: Instance) -> None:
+    host = "localhost" if flags.bolt_address == "0.0.0.0" else flags.bolt_address
+    scheme = "bolt" if flags.bolt_cert_file is None else "bolt+ssc"
+    emit(
+        _log,
+        "Ready",
+        bolt=f"{flags.bolt_address}:{flags.bolt_port}",
+        connect=f"{scheme}://{host}:{flags.bolt_port}",
+        role=instance.role.value,
+        stop="Ctrl-C or SIGTERM",
+    )
 
 
 async def _open_admin(flags: Flags, admin: Admin, tasks: TaskGroup) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import trustme
 from client_environments import CLIENTS, Client, ensure
 from memgraph_process import ADDRESS, Memgraph, eventually, memgraphs
 
@@ -26,6 +27,7 @@ VALUE: Final = {
     "text": "Größe 🧭" + "x" * 300,
     "nested": {"list": [[], {}, None, True, False], "empty": ""},
 }
+USER, PASSWORD = "ann", "correct horse"
 NO_QUERY: Final = "THIS IS NO QUERY"
 
 
@@ -51,6 +53,20 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("clients")
     with memgraphs(directory, 1, "--log-level=DEBUG", born_replica=False) as (memgraph,):
+        yield Server(memgraph, memgraph.directory / "log")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that speaks TLS and knows one user."""
+    directory = tmp_path_factory.mktemp("guarded")
+    certificate = trustme.CA().issue_cert(ADDRESS)
+    certificate.cert_chain_pems[0].write_to_path(str(directory / "cert.pem"))
+    certificate.private_key_pem.write_to_path(str(directory / "key.pem"))
+    (directory / "users").write_text(f"CREATE USER {USER} IDENTIFIED BY '{PASSWORD}';\n")
+    tls = (f"--bolt-cert-file={directory / 'cert.pem'}", f"--bolt-key-file={directory / 'key.pem'}")
+    users = f"--init-file={directory / 'users'}"
+    with memgraphs(directory, 1, "--log-level=DEBUG", *tls, users, born_replica=False) as (memgraph,):
         yield Server(memgraph, memgraph.directory / "log")
 
 
@@ -148,6 +164,19 @@ def test_rollback_and_commit(server: Server, client: Client, run_id: str) -> Non
     answer, events = play(server, client, "rollback", run=run_id)
     assert answer == [0, 1]
     assert_clean(events)
+
+
+def test_password_over_tls(guarded: Server, client: Client) -> None:
+    answer, events = play(guarded, client, "read", count=3, auth=[USER, PASSWORD], tls=True)
+    assert answer == [3, 6, 3, 1]
+    assert_clean(events)
+
+
+def test_wrong_password(guarded: Server, client: Client) -> None:
+    answer, events = play(guarded, client, "login", auth=[USER, "wrong"], tls=True)
+    assert "Authentication failure" in answer["message"]
+    assert answer.get("code", errors.UNAUTHENTICATED) == errors.UNAUTHENTICATED
+    assert {event["by"] for event in events if event["event"] == "SessionEnded"} == {"login refused"}
 
 
 def test_missing_node_is_said_with_the_command_that_helps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

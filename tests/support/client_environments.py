@@ -54,7 +54,7 @@ class PythonClient:
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         """The program's command line and additions to its environment."""
-        return [str(self.directory / "bin" / "python"), "-W", "ignore", str(PROGRAMS / self.program)], {}
+        return [str(self.directory / "bin" / "python"), str(PROGRAMS / self.program)], {}
 
 
 @dataclass(frozen=True)

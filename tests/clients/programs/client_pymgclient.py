@@ -70,11 +70,23 @@ def rollback(connection: Any, given: dict[str, Any]) -> Any:
     return counts
 
 
+def connect(host: str, port: str, given: dict[str, Any]) -> Any:
+    options = dict(zip(("username", "password"), given.pop("auth", ()), strict=False))
+    if given.pop("tls", False):
+        options["sslmode"] = mgclient.MG_SSLMODE_REQUIRE
+    return mgclient.connect(host=host, port=int(port), **options)
+
+
 def main() -> None:
-    scenario, host, port, given = sys.argv[1:]
-    connection = mgclient.connect(host=host, port=int(port))
+    scenario, host, port, text = sys.argv[1:]
+    given = json.loads(text)
     try:
-        print(json.dumps(globals()[scenario](connection, json.loads(given))))
+        connection = connect(host, port, given)
+    except mgclient.OperationalError as failure:
+        print(json.dumps({"message": str(failure)}))
+        return
+    try:
+        print(json.dumps("in" if scenario == "login" else globals()[scenario](connection, given)))
     finally:
         connection.close()
 

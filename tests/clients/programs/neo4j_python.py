@@ -64,10 +64,21 @@ def rollback(driver: neo4j.Driver, given: dict[str, Any]) -> Any:
     return counts
 
 
+def login(driver: neo4j.Driver, given: dict[str, Any]) -> Any:
+    try:
+        driver.verify_connectivity()
+    except neo4j.exceptions.Neo4jError as failure:
+        return {"code": failure.code, "message": failure.message}
+    return "in"
+
+
 def main() -> None:
-    scenario, host, port, given = sys.argv[1:]
-    with neo4j.GraphDatabase.driver(f"bolt://{host}:{port}") as driver:
-        print(json.dumps(globals()[scenario](driver, json.loads(given))))
+    scenario, host, port, text = sys.argv[1:]
+    given = json.loads(text)
+    scheme = "bolt+ssc" if given.pop("tls", False) else "bolt"
+    auth = tuple(given.pop("auth", ())) or None
+    with neo4j.GraphDatabase.driver(f"{scheme}://{host}:{port}", auth=auth) as driver:
+        print(json.dumps(globals()[scenario](driver, given)))
 
 
 if __name__ == "__main__":

@@ -83,6 +83,34 @@ def test_ready_tells_where_to_connect(tmp_path: Path) -> None:
         assert json.loads(ready)["connect"] == f"bolt://{ADDRESS}:{instance.bolt}"
 
 
+def test_transaction_timeout_runs_with_the_clock(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1, born_replica=False) as (instance,):
+        assert instance.driver is not None
+        with instance.driver.session() as session:
+            transaction = session.begin_transaction(timeout=0.1)
+
+            def query() -> str:
+                try:
+                    transaction.run("RETURN 1").consume()
+                except TransientError as error:
+                    return error.message or ""
+                return ""
+
+            assert eventually(query) == errors.TIMED_OUT
+            transaction.close()
+            assert instance.query("RETURN 1") == [[1]]
+
+
+def test_passwords_never_reach_the_log(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1, "--log-level=DEBUG", born_replica=False) as (instance,):
+        with pytest.raises(ClientError):
+            instance.query("CREATE USER ann IDENTIFIED AS 'topsecret'")
+        instance.query("CREATE USER ann IDENTIFIED BY 'topsecret'")
+        log = (instance.directory / "log").read_text()
+    assert log.count("it may hold a password") == 3
+    assert "topsecret" not in log
+
+
 def test_knobs_from_the_shell(tmp_path: Path) -> None:
     def give(address: str, command: str) -> subprocess.CompletedProcess[str]:
         arguments = [sys.executable, "-m", "sandbox.memgraph.admin", address, command]
@@ -169,6 +197,7 @@ def test_wrong_handshake_gets_a_failure_and_a_close(tmp_path: Path, data: bytes)
     with memgraphs(tmp_path, 1) as (instance,), socket.create_connection((ADDRESS, instance.bolt)) as client:
         client.sendall(data)
         answer = receive(client, 10_000)
+        assert '"HandshakeFailed"' in (instance.directory / "log").read_text()
         assert b"Memgraph.ExecutionException" in answer
 
 

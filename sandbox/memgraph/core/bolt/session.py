@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from sandbox.memgraph.core import errors
@@ -211,12 +212,6 @@ class Session:
             head["qid"] = qid
         self._success(head)
 
-    def _pull(self, marker: int, reader: Reader) -> Steps[None]:
-        yield from self._take(marker, reader, send_rows=True)
-
-    def _discard(self, marker: int, reader: Reader) -> Steps[None]:
-        yield from self._take(marker, reader, send_rows=False)
-
     def _take(self, marker: int, reader: Reader, *, send_rows: bool) -> Steps[None]:
         _need(marker, 0 if self.version[0] == 1 else 1)
         if self.state is not State.RESULT:
@@ -300,8 +295,8 @@ _LATER: Final[_Table] = {
     messages.GOODBYE: ((4, 0), Session._goodbye),
     messages.RESET: ((1, 0), Session._reset),
     messages.RUN: ((1, 0), Session._run),
-    messages.PULL: ((1, 0), Session._pull),
-    messages.DISCARD: ((1, 0), Session._discard),
+    messages.PULL: ((1, 0), partial(Session._take, send_rows=True)),
+    messages.DISCARD: ((1, 0), partial(Session._take, send_rows=False)),
     messages.BEGIN: ((4, 0), Session._begin),
     messages.COMMIT: ((4, 0), Session._commit),
     messages.ROLLBACK: ((4, 0), Session._rollback),

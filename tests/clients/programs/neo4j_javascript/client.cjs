@@ -74,12 +74,23 @@ const scenarios = {
     await session.close();
     return counts;
   },
+
+  async login(driver) {
+    try {
+      await driver.getServerInfo();
+      return "in";
+    } catch (failure) {
+      return { code: failure.code, message: failure.message };
+    }
+  },
 };
 
 async function main() {
-  const driver = neo4j.driver(`bolt://${host}:${port}`, undefined, { disableLosslessIntegers: true });
+  const { auth, tls, ...rest } = JSON.parse(given);
+  const url = `bolt${tls ? "+ssc" : ""}://${host}:${port}`;
+  const driver = neo4j.driver(url, auth && neo4j.auth.basic(...auth), { disableLosslessIntegers: true });
   try {
-    console.log(JSON.stringify(await scenarios[scenario](driver, exact(JSON.parse(given)))));
+    console.log(JSON.stringify(await scenarios[scenario](driver, exact(rest))));
   } finally {
     await driver.close();
   }
