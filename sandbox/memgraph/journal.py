@@ -29,6 +29,7 @@ from sandbox.memgraph.core.durability import (
     UsersRecord,
     Wal,
     WriteSnapshot,
+    snapshot_name,
 )
 from sandbox.memgraph.core.messages import Commit
 
@@ -156,7 +157,7 @@ class Journal:
         return self._directory / WALS / f"{seq:012}.wal"
 
     def _snapshot_path(self, ts: int) -> Path:
-        return self._directory / SNAPSHOTS / f"{ts:020}.snapshot"
+        return self._directory / snapshot_name(ts)
 
     def _open_wal(self, wal: Wal) -> None:
         self._finish_wal()

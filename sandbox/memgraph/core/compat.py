@@ -42,6 +42,9 @@ class Compat:
     diverged_rolled_back: bool
     """Error 3 leaves no ghost (after 3.12). Error 5 leaves one in every release."""
 
+    replica_snapshots: bool
+    """Replicas take snapshots, too (3.7.2)."""
+
     # Texts
     multicommand: str
     """How the refusal inside an explicit transaction goes on; two releases have a typo of their own each."""
@@ -80,6 +83,7 @@ _3_6: Final = Compat(
     vote_counts_as_commit=True,
     heartbeat_only_advances=False,
     diverged_rolled_back=False,
+    replica_snapshots=False,
     multicommand="also knwon as an auto committing transaction, in order to execute this particular query.",
     license_needed=_BEFORE_3_11,
     no_read_only_access=(
@@ -99,6 +103,7 @@ _3_9: Final = replace(
     level="3.9",
     version="3.9.0",
     pull_failure_transient=False,
+    replica_snapshots=True,
     multicommand="also known as an auto committing transaction, in order to execute this particularquery.",
     no_read_only_access=(
         "Cannot get read-only access to the storage. Try stopping other parallel queries. You can increase the timeout "

@@ -68,9 +68,10 @@ class Snapshot:
         history = [(epoch, ts) for epoch, ts in values["history"]]
         return cls(**{**values, "history": history})
 
-    def digest(self) -> tuple[int, str, int, str]:
-        """What must differ for another snapshot to be worth writing."""
-        return self.ts, self.epoch, len(self.history), self.database_uuid
+
+def snapshot_name(ts: int) -> str:
+    """A snapshot's path within the data directory."""
+    return f"snapshots/{ts:020}.snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ class Files:
 
     def add_snapshot(self, snapshot: Snapshot, retention: int) -> list[Record]:
         """Write a snapshot; the oldest ones go, and WAL files that only they needed."""
+        self.snapshots = [each for each in self.snapshots if each.ts != snapshot.ts]  # it takes that one's place
         self.snapshots.append(snapshot)
         old = self.snapshots[: max(0, len(self.snapshots) - max(1, retention))]
         del self.snapshots[: len(old)]

@@ -93,6 +93,12 @@ DROP_ON_REPLICA: Final = (
 DROP_LOCKED: Final = (
     "Failed to unregister replica due to lack of unique access over the cluster state. Please try again later on."
 )
+ANALYTICAL: Final = "Replication query requires IN_MEMORY_TRANSACTIONAL mode."
+CONSTRAINTS_IN_ANALYTICAL: Final = (
+    "Constraints are not supported in analytical storage mode. Please drop them before changing storage mode to "
+    "analytical or use transactional mode."
+)
+NO_REPLICA_SNAPSHOT: Final = "Failed to create a snapshot. Replica instances are not allowed to create them."
 CONCURRENT_SYSTEM_QUERIES: Final = "Multiple concurrent system queries are not supported."
 BAD_ADDRESS: Final = (
     "Invalid socket address. The socket address must be a string defining the address and port, delimited by a single "

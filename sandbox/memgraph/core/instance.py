@@ -187,17 +187,14 @@ class Instance:
             self.outbox += self.files.finish()
             self.epochs.receive(epoch, self.ldt)
 
-    def snapshot(self) -> Snapshot:
-        """The whole data state, now."""
-        history = list(self.epochs.history)
-        ops = self.graph.dump()
-        return Snapshot(self.ldt, self.epochs.current, history, self.database_uuid, list(self.graph.next_ids), ops)
-
-    def write_snapshot(self, *, retention: int | None = None) -> bool:
-        """Write a snapshot file; False: nothing changed since the last one."""
-        snapshot = self.snapshot()
-        if self.files.snapshots and self.files.snapshots[-1].digest() == snapshot.digest():
+    def write_snapshot(self, *, force: bool = False, retention: int | None = None, ts: int | None = None) -> bool:
+        """Write a snapshot file, as of `ts` (else of the last commit). False: nothing changed since the last one."""
+        epoch, history = self.epochs.current, list(self.epochs.history)
+        last = self.files.snapshots[-1] if self.files.snapshots else None
+        if not force and last is not None and (last.ts, last.epoch, last.history) == (self.ldt, epoch, history):
             return False
+        at = self.ldt if ts is None else ts
+        snapshot = Snapshot(at, epoch, history, self.database_uuid, list(self.graph.next_ids), self.graph.dump())
         keep = self.settings.files.snapshot_retention if retention is None else retention
         self.outbox += self.files.add_snapshot(snapshot, keep)
         return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from sandbox.memgraph.core import definitions, errors, periodic, roles, show, triggers, users
+from sandbox.memgraph.core import definitions, errors, periodic, show, snapshots, system, triggers
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
@@ -13,7 +13,7 @@ from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import NotReplicated, QueryError
 from sandbox.memgraph.core.events import Events, events_of
-from sandbox.memgraph.core.instance import Instance, Mode, Role
+from sandbox.memgraph.core.instance import Instance, Role
 from sandbox.memgraph.core.result import Notifications, Result, note
 from sandbox.memgraph.core.timer import Timer
 from sandbox.memgraph.core.transaction import Transaction
@@ -169,11 +169,13 @@ class Interpreter:
                 if feature:
                     raise errors.license_needed(feature, self.instance.settings.compat)
                 raise QueryError(answer)
-        if self.explicit and not isinstance(statement, ast.Show):
-            subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
-            raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
-        result = self._show(statement) if isinstance(statement, ast.Show) else self._system(statement)
+            case ast.CreateSnapshot() | ast.ShowSnapshots() | ast.SetStorageMode():
+                return snapshots.prepared(self.instance, statement, explicit=self.explicit)
         instance = self.instance
+        if isinstance(statement, ast.Show):
+            result = self._show(statement)
+        else:
+            result = system.prepared(instance, statement, explicit=self.explicit)
         free = yield Until(lambda: instance.system_owner is None, SYSTEM_LOCK_TRY_S)
         if not free:
             raise QueryError(errors.CONCURRENT_SYSTEM_QUERIES)
@@ -262,69 +264,3 @@ class Interpreter:
             return show.rows(instance, what)
 
         return Result(show.COLUMNS[what], run)
-
-    def _system(self, statement: ast.Statement) -> Result:
-        instance = self.instance
-        match statement:
-            case ast.SetRole():
-                return self._set_role(statement)
-            case ast.Register(name, mode, address):
-                if not isinstance(address, str):
-                    raise QueryError("Socket address should be a string literal!")
-                done = note("RegisterReplica", f"Replica {name} is registered.")
-                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), done)
-            case ast.DropReplica(name):
-                done = note("DropReplica", f"Replica {name} is dropped.")
-                return _effect(lambda: roles.drop(instance, name), done)
-            case ast.UserChange():
-                return self._change_user(statement)
-        raise AssertionError(f"no handler for {statement!r}")
-
-    def _change_user(self, statement: ast.UserChange) -> Result:
-        instance, name = self.instance, statement.name
-
-        def run() -> Steps[list[list[Any]]]:
-            existed = name in instance.users
-            yield from users.change(instance, statement)
-            if instance.settings.compat.user_notifications and statement.action.startswith("create"):
-                result.notifications.append(
-                    note("CreateUser", f"User '{name}' already exists.", "WARNING")
-                    if existed
-                    else note("CreateUser", f"User '{name}' created. All privileges granted.")
-                )
-            return []
-
-        result = Result((), run)
-        return result
-
-    def _set_role(self, statement: ast.SetRole) -> Result:
-        instance, port = self.instance, statement.port
-        if statement.has_port and type(port) is not int:
-            raise QueryError("Port must be an integer literal!")
-        if statement.main:
-            if statement.has_port:
-                raise QueryError("Main can't set a port!")
-            return _effect(lambda: roles.promote(instance), note("SetReplica", "Replica role set to MAIN."))
-        if not statement.has_port:
-            raise QueryError("Replica must set a port!")
-
-        def run() -> Steps[None]:
-            if not 0 <= port < 65536:
-                raise QueryError("Port number invalid!")
-            yield from roles.demote(instance, port)
-
-        notes = [note("SetReplica", "Replica role set to REPLICA.")]
-        if port == 7687:
-            warning = "Be careful the replication port must be different from the memgraph port!"
-            notes.append(note("ReplicaPortWarning", warning, "WARNING"))
-        return _effect(run, *notes)
-
-
-def _effect(procedure: Callable[[], Steps[None]], *notes: dict[str, str]) -> Result:
-    """A statement without rows."""
-
-    def run() -> Steps[list[list[Any]]]:
-        yield from procedure()
-        return []
-
-    return Result((), run, notifications=list(notes))

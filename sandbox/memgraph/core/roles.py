@@ -141,15 +141,20 @@ def start(instance: Instance) -> Steps[bool]:
 
 
 def _snapshots(instance: Instance) -> Steps[None]:
-    """Write a snapshot now and then, on replicas too (3.7.2 and newer)."""
+    """Write a snapshot now and then."""
     while True:
         yield Sleep(instance.settings.files.snapshot_interval_s)
-        if instance.transactional():
+        if _takes_snapshots(instance):
             instance.write_snapshot()
+
+
+def _takes_snapshots(instance: Instance) -> bool:
+    may = instance.role is Role.MAIN or instance.settings.compat.replica_snapshots
+    return may and instance.transactional()
 
 
 def stop(instance: Instance) -> None:
     """SIGTERM: close the WAL file and, if so set, write a snapshot."""
     instance.outbox += instance.files.finish()
-    if instance.settings.files.snapshot_on_exit and instance.transactional():
+    if instance.settings.files.snapshot_on_exit and _takes_snapshots(instance):
         instance.write_snapshot()

@@ -95,7 +95,7 @@ def _pairs(values: dict[str, Any]) -> list[list[Any]]:
 
 def _replica(instance: Instance, replica: Registration) -> list[Any]:
     info: dict[str, Any] = {}
-    if not replica.ghost:
+    if not replica.ghost and instance.transactional():
         behind = replica.ts - instance.ldt
         info = {DATABASE: {"ts": replica.ts, "behind": behind, "status": replica.status.value}}
     return [replica.name, replica.address, replica.mode.value, None, info]  # system_info: Null without a licence

@@ -13,7 +13,6 @@ _SIZE: Final = "43.16MiB"
 _LIMIT: Final = "7.76GiB"
 _DATA: Final = "0B"
 _UNLIMITED: Final = "unlimited"
-_MODE: Final = "IN_MEMORY_TRANSACTIONAL"
 _ISOLATION: Final = "SNAPSHOT_ISOLATION"
 _ISOLATIONS: Final = {
     "global_isolation_level": _ISOLATION,
@@ -21,6 +20,15 @@ _ISOLATIONS: Final = {
     "next_session_isolation_level": "",
 }
 _MAPS: Final = 262144
+
+
+def size(octets: int) -> str:
+    """As Memgraph writes sizes."""
+    units = iter(("B", "KiB", "MiB", "GiB"))
+    value, unit = float(octets), next(units)
+    while value >= 1024 and unit != "GiB":
+        value, unit = value / 1024, next(units)
+    return f"{value:.2f}{unit}" if unit != "B" else f"{octets}B"
 
 
 def unscoped(instance: Instance) -> dict[str, Any]:
@@ -39,7 +47,7 @@ def unscoped(instance: Instance) -> dict[str, Any]:
         "query+graph_memory_tracked": _DATA,
         "vector_index_memory_tracked": _DATA,
         **_ISOLATIONS,
-        "global_storage_mode": _MODE,
+        "global_storage_mode": instance.storage_mode.value,
     }
 
 
@@ -57,7 +65,7 @@ def _with_data(instance: Instance, *, trackers: bool) -> dict[str, Any]:
         "allocation_limit": _LIMIT,
         **({"graph_memory_tracked": _DATA, "vector_index_memory_tracked": _DATA} if trackers else {}),
         **_ISOLATIONS,
-        "storage_mode": _MODE,
+        "storage_mode": instance.storage_mode.value,
     }
 
 
@@ -72,7 +80,7 @@ def of_database(instance: Instance) -> dict[str, Any]:
         "name": "memgraph",
         "database_uuid": instance.database_uuid,
         "state": "HOT",
-        "storage_mode": _MODE,
+        "storage_mode": instance.storage_mode.value,
         **_counts(instance),
         "unreleased_delta_objects": 0,
         "disk_usage": _DATA,

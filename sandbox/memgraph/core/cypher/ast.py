@@ -225,16 +225,33 @@ class TransactionControl:
     action: str
 
 
+@dataclass(frozen=True, slots=True)
+class CreateSnapshot:
+    """CREATE SNAPSHOT."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSnapshots:
+    """SHOW SNAPSHOTS."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetStorageMode:
+    """STORAGE MODE; `mode` is the keyword."""
+
+    mode: str
+
+
+StorageStatement: TypeAlias = CreateSnapshot | ShowSnapshots | SetStorageMode
+SystemStatement: TypeAlias = SetRole | Register | DropReplica | UserChange
 Statement: TypeAlias = (
     Cypher
     | SchemaChange
     | TriggerStatement
     | Forbidden
-    | SetRole
-    | Register
-    | DropReplica
+    | StorageStatement
+    | SystemStatement
     | Show
     | Coordination
-    | UserChange
     | TransactionControl
 )

@@ -76,6 +76,12 @@ def _drop_replica(cursor: Cursor) -> ast.DropReplica:
     return ast.DropReplica(cursor.name())
 
 
+def _storage_mode(cursor: Cursor) -> ast.SetStorageMode:
+    if cursor.token.keyword not in ("IN_MEMORY_TRANSACTIONAL", "IN_MEMORY_ANALYTICAL"):
+        raise cursor.mismatch("{IN_MEMORY_ANALYTICAL, IN_MEMORY_TRANSACTIONAL}")
+    return ast.SetStorageMode(cursor.advance().keyword)
+
+
 def _create_user(cursor: Cursor) -> ast.UserChange:
     action = "create-if-missing" if cursor.accept("IF", "NOT", "EXISTS") else "create"
     name = cursor.name()
@@ -123,6 +129,9 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Parser], ...]] = (
     (("SHOW", "TRIGGERS"), lambda cursor: ast.ShowTriggers()),
     (("SHOW", "TRIGGER", "INFO"), lambda cursor: ast.ShowTriggers()),
     *((words, enterprise.refusal(answer, rest)) for words, rest, answer in enterprise.STATEMENTS),
+    (("CREATE", "SNAPSHOT"), lambda cursor: ast.CreateSnapshot()),
+    (("SHOW", "SNAPSHOTS"), lambda cursor: ast.ShowSnapshots()),
+    (("STORAGE", "MODE"), _storage_mode),
     (("BEGIN",), _control("BEGIN")),
     (("COMMIT",), _control("COMMIT")),
     (("ROLLBACK",), _control("ROLLBACK")),
