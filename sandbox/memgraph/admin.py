@@ -6,7 +6,13 @@ Commands (all answer `{"ok": true, ...}` or `{"ok": false, "error": "..."}`):
   what this instance, as a main, sends to that replica.
 * `{"knob": "lose_finalize", "times": 1}`: throw away the next decisions of two-phase commits.
 * `{"knob": "lock_busy", "times": N}`: the next role changes, registrations and drops find the role lock held.
-* `{"show": "state"}`: role, identities, epochs, timestamps.
+* `{"knob": "hang", "rpc": "prepare|finalize|heartbeat|swap|system|wal|snapshot|ping|*", "when": "before|after",
+  "times": N}`: on a replica, the next such RPCs get stuck before or after they are executed; `times` 0 lets go.
+* `{"knob": "disk", "state": "stall|ok"}`: nothing is written any more, and whoever needs that waits.
+* `{"kill": "power", "commits": K}`: end at once, as by a power failure: commits that were not synced (at most the
+  last K, without it all of them) are gone. There is no answer, the connection just ends.
+* `{"kill": "wipe"}`: end at once, the data directory is empty.
+* `{"show": "state"}`: role, identities, epochs, timestamps, files.
 
 `python -m sandbox.memgraph.admin HOST:PORT COMMAND` gives one and prints the answer.
 """
@@ -14,6 +20,8 @@ Commands (all answer `{"ok": true, ...}` or `{"ok": false, "error": "..."}`):
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from typing import Any, Final
 
@@ -22,7 +30,10 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from sandbox.memgraph.core.instance import Instance
+from sandbox.memgraph.core.messages import KINDS
+from sandbox.memgraph.disk import Disk
 from sandbox.memgraph.link import STATES, Link
+from sandbox.memgraph.listeners import MOMENTS, ReplicationListener
 
 LINE_LIMIT: Final = 65536
 SEND_TIMEOUT_S: Final = 5.0
@@ -41,9 +52,11 @@ async def send(address: str, port: int, command: dict[str, Any]) -> dict[str, An
 class Admin:
     """Executes commands on a running instance."""
 
-    def __init__(self, instance: Instance, link: Link) -> None:
+    def __init__(self, instance: Instance, link: Link, listener: ReplicationListener, disk: Disk) -> None:
         self._instance = instance
         self._link = link
+        self._listener = listener
+        self._disk = disk
 
     async def serve(self, stream: SocketStream) -> None:
         """One client, until it closes."""
@@ -79,9 +92,30 @@ class Admin:
             case {"knob": "lock_busy", **rest}:
                 self._instance.busy_calls = int(rest.get("times", 1))
                 return {}
+            case {"knob": "hang", **rest}:
+                kind, moment = str(rest.get("rpc", "*")), str(rest.get("when", "before"))
+                if kind not in ("*", *KINDS) or moment not in MOMENTS:
+                    raise ValueError(f"rpc is one of {', '.join(KINDS)} or *, when is one of {', '.join(MOMENTS)}")
+                self._listener.hang(kind, moment, int(rest.get("times", 1)))
+                return {}
+            case {"knob": "disk", "state": "stall"}:
+                self._disk.stall()
+                return {}
+            case {"knob": "disk", "state": "ok"}:
+                self._disk.go_on()
+                return {}
+            case {"kill": "power", **rest}:
+                self._disk.journal.lose_power(int(rest["commits"]) if "commits" in rest else None)
+                os.kill(os.getpid(), signal.SIGKILL)
+            case {"kill": "wipe"}:
+                self._disk.journal.wipe()
+                os.kill(os.getpid(), signal.SIGKILL)
             case {"show": "state"}:
                 return self._state()
-        raise ValueError("unknown command: give a knob (link, lose_finalize, lock_busy) or show=state")
+        raise ValueError(
+            "unknown command: give a knob (link, lose_finalize, lock_busy, hang, disk), kill (power, wipe) "
+            "or show=state"
+        )
 
     def _state(self) -> dict[str, Any]:
         instance = self._instance
@@ -95,6 +129,8 @@ class Admin:
             "timestamp": instance.timestamp,
             "prepared": instance.prepared.commit.ts if instance.prepared else None,
             "vertex_count": len(instance.graph.nodes),
+            "wals": [[wal.seq, wal.first, wal.last] for wal in instance.files.wals],
+            "snapshots": [snapshot.ts for snapshot in instance.files.snapshots],
         }
 
 
@@ -111,6 +147,9 @@ def main(arguments: list[str]) -> int:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
         print(f"{address}: {reason}; start the instance with --sim-admin-port={port}", file=sys.stderr)
         return 2
+    except (anyio.EndOfStream, anyio.IncompleteRead):
+        print("the instance has ended")
+        return 0
     print(json.dumps(answer))
     return 0 if answer["ok"] else 1
 

@@ -19,30 +19,25 @@ from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.messages import failure, protocol_failure
 from sandbox.memgraph.core.bolt.results import Abandoned
 from sandbox.memgraph.core.bolt.session import Session, State
-from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, MAGIC, SUPPORTED, Decoder, Version, negotiate
+from sandbox.memgraph.core.bolt.stream import HANDSHAKE_SIZE, MAGIC, Decoder, negotiate
 from sandbox.memgraph.core.errors import ProtocolError
 from sandbox.memgraph.runtime import Runtime
 from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
 _PASSWORD: Final = re.compile("password|identified", re.IGNORECASE)
-SEND_AT_ONCE: Final = 64 * 1024
-"""Bytes of answers that are not collected any further: a client that reads slowly has to be noticed."""
 QUEUE_LIMIT: Final = 1000
 """Messages that wait before reading pauses: a driver pipelines a handful. They are handled in one go, answers to them
 leaving together: nobody else waits for longer than these take."""
 
 
 class BoltConnection(asyncio.Protocol):
-    """One client. `run_id` names this process in every summary; `versions` are those it may agree on."""
+    """One client. `run_id` names this process in every summary."""
 
-    def __init__(
-        self, runtime: Runtime, tasks: TaskGroup, *, run_id: str = "", versions: frozenset[Version] = SUPPORTED
-    ) -> None:
+    def __init__(self, runtime: Runtime, tasks: TaskGroup, *, run_id: str = "") -> None:
         self._runtime = runtime
         self._tasks = tasks
         self._run_id = run_id
-        self._versions = versions
         self._decoder = Decoder()
         self._session: Session | None = None
         self._messages: deque[bytes | ProtocolError] = deque()
@@ -50,7 +45,9 @@ class BoltConnection(asyncio.Protocol):
         self._writable = anyio.Event()
         self._writable.set()
         self._ended = False
-        self._answers = bytearray()
+        self._answers: list[bytes] = []
+        self._complete = 0
+        self._flushing = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,7 +72,7 @@ class BoltConnection(asyncio.Protocol):
         handshake = self._decoder.take(HANDSHAKE_SIZE)
         if handshake is None:
             return False
-        version = negotiate(handshake, self._versions)
+        version = negotiate(handshake, self._runtime.instance.settings.compat.bolt_versions)
         if version is None:
             emit(_log, "HandshakeFailed", logging.WARNING, message=_complaint(handshake))
             self._transport.write(protocol_failure())
@@ -84,19 +81,25 @@ class BoltConnection(asyncio.Protocol):
         self._transport.write(bytes((0, 0, version[1], version[0])))
         emit(_log, "SessionBegun", logging.DEBUG, bolt=f"{version[0]}.{version[1]}")
         trace = QueryLog().log if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
-        self._session = Session(self._runtime.instance, version, self._send, run_id=self._run_id, trace=trace)
+        self._session = Session(self._runtime.instance, version, self._answers.append, run_id=self._run_id, trace=trace)
         self._tasks.start_soon(self._serve, self._session)
         return True
 
-    def _send(self, answer: bytes) -> None:
-        if not self._answers:  # goes out as soon as a message has to wait for something, or none is left
+    def _flush_soon(self) -> None:
+        """Send what was answered: as soon as a message has to wait for something, or none is left.
+
+        Only called after a message was handled to its end: what it changed is on the disk before anybody hears of it.
+        """
+        self._complete = len(self._answers)
+        if self._complete and not self._flushing:
+            self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
-        self._answers += answer
-        if len(self._answers) > SEND_AT_ONCE:
-            self._flush()
 
     def _flush(self) -> None:
-        answers, self._answers = self._answers, bytearray()
+        self._flushing = False
+        answers = b"".join(self._answers[: self._complete])
+        del self._answers[: self._complete]
+        self._complete = 0
         if answers and not self._transport.is_closing():
             self._transport.write(answers)
 
@@ -130,14 +133,16 @@ class BoltConnection(asyncio.Protocol):
         except ProtocolError as error:
             end, level, reason = "protocol broken", logging.WARNING, {"reason": str(error)}
             if not isinstance(error, Abandoned):
-                self._send(protocol_failure())
+                self._answers.append(protocol_failure())
         except Exception:  # a defect of this server costs one connection, as in the real one
             end, level = "crash", logging.ERROR
             _log.exception("SessionCrashed")
-            self._send(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
+            self._answers.append(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
-            self._runtime.settle()
+            self._runtime.wake()
+            self._runtime.flush()
+            self._complete = len(self._answers)
             self._flush()
             self._transport.close()
         bolt = f"{session.version[0]}.{session.version[1]}"
@@ -158,6 +163,7 @@ class BoltConnection(asyncio.Protocol):
             if isinstance(message, ProtocolError):
                 raise message
             await self._runtime.run(session.handle(message))
+            self._flush_soon()
             if not self._writable.is_set():
                 await self._writable.wait()
         return True

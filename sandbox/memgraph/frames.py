@@ -18,7 +18,9 @@ class Frames(asyncio.Protocol):
     """Cuts a TCP stream into frames. A malformed one closes the connection."""
 
     def __init__(
-        self, received: Callable[[Frames, dict[str, Any]], None], closed: Callable[[Frames], None] = lambda _: None
+        self,
+        received: Callable[[Frames, dict[str, Any]], None],
+        closed: Callable[[Frames, Exception | None], None] = lambda *_: None,
     ) -> None:
         self._received = received
         self._closed = closed
@@ -53,7 +55,7 @@ class Frames(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         self.transport = None
-        self._closed(self)
+        self._closed(self, exc)
 
     def send(self, frame: dict[str, Any]) -> None:
         """Send one frame; without effect once the connection is gone."""

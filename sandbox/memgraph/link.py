@@ -1,4 +1,4 @@
-"""The sending side of replication: one connection per replica and channel, and the knobs that break it."""
+"""The sending side of replication: one connection per replica, and the knobs that break it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,7 @@ from typing import Any, Final
 
 import anyio
 
-from sandbox.memgraph.core.messages import (
-    Answer,
-    Finalize,
-    Lost,
-    Ping,
-    Request,
-    answer_from_wire,
-    to_wire,
-)
+from sandbox.memgraph.core.messages import Answer, Finalize, Loss, Lost, Request, answer_from_wire, to_wire
 from sandbox.memgraph.frames import Frames
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -32,26 +24,23 @@ class Fault:
     changed: anyio.Event = field(default_factory=anyio.Event)
 
 
-class _Channel:
-    """One connection, one request at a time."""
+class _Connection:
+    """One connection. `closed_by_peer`: it ended with a FIN, which the next use finds out; a RST shows at once."""
 
     def __init__(self) -> None:
-        self.lock = anyio.Lock()
         self._frames: Frames | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self.closed_by_peer = False
+        self.reset = False
 
-    @property
-    def connected(self) -> bool:
-        return self._frames is not None
-
-    async def connect(self, address: str) -> None:
+    async def open(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         _, self._frames = await asyncio.get_running_loop().create_connection(
             lambda: Frames(self._received, self._lost), host, int(port)
         )
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        if self._frames is None:
+        if self._frames is None or self.closed_by_peer:
             raise ConnectionError("closed")
         self._answer = asyncio.get_running_loop().create_future()
         self._frames.send(request)
@@ -61,16 +50,14 @@ class _Channel:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(frame)
 
-    def _lost(self, frames: Frames) -> None:
-        if frames is self._frames:
-            self.close()
-
-    def close(self) -> None:
-        frames, self._frames = self._frames, None
-        if frames is not None:
-            frames.close()
+    def _lost(self, frames: Frames, error: Exception | None) -> None:
+        self.closed_by_peer, self.reset = True, error is not None
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("closed"))
+
+    def close(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
 
 
 class Link:
@@ -79,7 +66,7 @@ class Link:
     def __init__(self) -> None:
         self.lose_finalizes = 0
         self._faults: dict[str, Fault] = {"*": Fault()}
-        self._channels: dict[tuple[str, bool], _Channel] = {}
+        self._connections: dict[str, _Connection] = {}
 
     def set_fault(self, peer: str, state: str, delay_s: float) -> None:
         """Change what happens to a peer (`*`: to all, forgetting what was set for single ones)."""
@@ -90,47 +77,60 @@ class Link:
         for fault in changed:
             fault.changed.set()
         if state == "refuse":
-            for address in {address for address, _ in self._channels if peer in ("*", address)}:
-                self.forget(address)
+            for address in [address for address in self._connections if peer in ("*", address)]:
+                self.disconnect(address)
 
     def _fault(self, address: str) -> Fault:
         return self._faults.get(address) or self._faults["*"]
 
-    def forget(self, address: str) -> None:
-        """Close the connections to a peer; calls in flight are lost."""
-        for ping in (True, False):
-            channel = self._channels.pop((address, ping), None)
-            if channel is not None:
-                channel.close()
+    def disconnect(self, address: str) -> None:
+        """Close the connection to a peer; a call in flight is lost."""
+        connection = self._connections.pop(address, None)
+        if connection is not None:
+            connection.close()
+
+    async def connect(self, address: str) -> bool | Lost:
+        """Make sure that there is a connection. One that the peer closed with a FIN passes: only using it tells."""
+        connection = self._connections.get(address)
+        if connection is not None and not connection.reset:
+            return True
+        try:
+            with anyio.fail_after(CONNECT_TIMEOUT_S):
+                await self._pass(address)
+                connection = _Connection()
+                await connection.open(address)
+        except (OSError, ValueError):
+            self._connections.pop(address, None)
+            return Lost(Loss.UNREACHABLE)
+        self._connections[address] = connection
+        return True
 
     async def call(self, address: str, request: Request, timeout_s: float) -> Answer | Lost:
         """One RPC. Never raises for what a network or a peer can do."""
         if isinstance(request, Finalize) and request.decision and self.lose_finalizes > 0:
             self.lose_finalizes -= 1
-            return Lost()
-        channel = self._channels.setdefault((address, isinstance(request, Ping)), _Channel())
+            return Lost(Loss.BROKEN)
+        connected = await self.connect(address)
+        if isinstance(connected, Lost):
+            return connected
+        connection = self._connections[address]
         try:
-            with anyio.fail_after(timeout_s + CONNECT_TIMEOUT_S):
-                async with channel.lock:
-                    return await self._call(channel, address, request, timeout_s)
+            with anyio.fail_after(timeout_s):
+                await self._pass(address)
+                return answer_from_wire(await connection.ask(to_wire(request)))
         except TimeoutError:
-            channel.close()
-            return Lost(timed_out=True)
+            return self._broken(address, connection, Loss.TIMEOUT)
         except (OSError, ValueError):
-            channel.close()
-            return Lost()
+            return self._broken(address, connection, Loss.BROKEN)
         except asyncio.CancelledError:
-            channel.close()  # its answer must not be taken for the next one's
+            self._broken(address, connection, Loss.BROKEN)  # its answer must not be taken for the next one's
             raise
 
-    async def _call(self, channel: _Channel, address: str, request: Request, timeout_s: float) -> Answer:
-        if not channel.connected:
-            with anyio.fail_after(CONNECT_TIMEOUT_S):
-                await self._pass(address)
-                await channel.connect(address)
-        with anyio.fail_after(timeout_s):
-            await self._pass(address)
-            return answer_from_wire(await channel.ask(to_wire(request)))
+    def _broken(self, address: str, connection: _Connection, how: Loss) -> Lost:
+        connection.close()
+        if self._connections.get(address) is connection:
+            del self._connections[address]
+        return Lost(how)
 
     async def _pass(self, address: str) -> None:
         """Suffer the peer's fault. A black hole that ends lets through what still waits, as TCP would."""
@@ -143,5 +143,5 @@ class Link:
 
     def close(self) -> None:
         """Close every connection."""
-        for address in {address for address, _ in self._channels}:
-            self.forget(address)
+        for address in list(self._connections):
+            self.disconnect(address)

@@ -19,12 +19,15 @@ from anyio.abc import TaskGroup
 from sandbox.memgraph.admin import Admin
 from sandbox.memgraph.bolt_server import BoltConnection
 from sandbox.memgraph.core import roles, users
+from sandbox.memgraph.core.compat import COMPAT
 from sandbox.memgraph.core.cypher.ast import UserChange
+from sandbox.memgraph.core.durability import IdentityRecord, Limits
 from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.instance import IdentityRecord, Instance, Settings
+from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.interpreter import Interpreter
-from sandbox.memgraph.flags import BadFlag, Flags
+from sandbox.memgraph.disk import Disk
+from sandbox.memgraph.flags import BadFlag, Flags, config
 from sandbox.memgraph.journal import DirectoryInUse, Journal
 from sandbox.memgraph.link import Link
 from sandbox.memgraph.listeners import ReplicationListener
@@ -37,11 +40,22 @@ _log: Final = logging.getLogger(__name__)
 
 def new_instance(flags: Flags) -> Instance:
     """An empty MAIN with random identities."""
+    files = Limits(
+        wal_enabled=flags.storage_wal_enabled,
+        wal_file_bytes=flags.storage_wal_file_size_kib * 1024,
+        flush_every=flags.storage_wal_file_flush_every_n_tx,
+        snapshot_interval_s=flags.storage_snapshot_interval_sec,
+        snapshot_on_exit=flags.storage_snapshot_on_exit,
+        snapshot_retention=flags.storage_snapshot_retention_count,
+    )
     settings = Settings(
         check_frequency_s=flags.replication_replica_check_frequency_sec,
         stale_history=flags.sim_stale_history,
         restore_replication_state=flags.replication_restore_state_on_startup,
         server_name=flags.bolt_server_name_for_init,
+        files=files,
+        compat=COMPAT[flags.compat],
+        config=config(flags),
     )
     return Instance(str(uuid.uuid4()), str(uuid.uuid4()), Epochs(str(uuid.uuid4())), settings)
 
@@ -51,11 +65,7 @@ async def serve(flags: Flags) -> None:
     init_lines = _read_init_file(flags)
     tls = bolt_context(flags.bolt_cert_file, flags.bolt_key_file)
     try:
-        journal = Journal(
-            flags.data_directory,
-            flags.storage_wal_file_flush_every_n_tx,
-            keep_role=flags.replication_restore_state_on_startup,
-        )
+        journal = Journal(flags.data_directory, keep_role=flags.replication_restore_state_on_startup)
     except DirectoryInUse as error:
         raise BadFlag(f"{error}: stop that one or choose another --data-directory") from None
     except OSError as error:
@@ -64,13 +74,18 @@ async def serve(flags: Flags) -> None:
     link = Link()
     try:
         instance = _recover(flags, journal)
+        disk = Disk(journal)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
-            runtime = Runtime(instance, journal, link, tasks)
-            listener = ReplicationListener(flags.bolt_address, runtime.receive)
+            runtime = Runtime(instance, disk, link, tasks)
+            listener = ReplicationListener(flags.bolt_address, runtime.receive, tasks)
             runtime.listen, runtime.stop_listening = listener.open, listener.close
-            async with _listening(flags, runtime, link, tasks, init_lines, tls):
+            admin = Admin(instance, link, listener, disk)
+            async with _listening(flags, runtime, admin, tasks, init_lines, tls):
                 await anyio.sleep_forever()
+        roles.stop(instance)
+        disk.go_on()
+        runtime.flush()
     finally:
         link.close()
         journal.close()
@@ -89,17 +104,24 @@ def _read_init_file(flags: Flags) -> list[str]:
 
 def _recover(flags: Flags, journal: Journal) -> Instance:
     instance = new_instance(flags)
-    records, lost = journal.read()
-    if lost:
-        emit(_log, "CommitLogTruncated", logging.WARNING, bytes=lost)
-    if not records:
+    identity = journal.read_identity()
+    if identity is None:
         journal.write([IdentityRecord(instance.database_uuid)])
-    instance.recover(records)
+    else:
+        instance.database_uuid = identity
+    if flags.data_recovery_on_startup:
+        snapshots, wals, lost = journal.read()
+        if lost:
+            emit(_log, "WalTruncated", logging.WARNING, bytes=lost)
+        instance.recover(snapshots, wals)
+    else:
+        journal.set_aside()
     instance.users = journal.read_users()
+    instance.triggers = journal.read_triggers()
     role = journal.read_role()
     if role is not None:
         instance.restore_role(role)
-    emit(_log, "Recovered", commits=len(instance.log), ldt=instance.ldt, role=instance.role.value)
+    emit(_log, "Recovered", vertices=len(instance.graph.nodes), ldt=instance.ldt, role=instance.role.value)
     return instance
 
 
@@ -107,7 +129,7 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
 async def _listening(
     flags: Flags,
     runtime: Runtime,
-    link: Link,
+    admin: Admin,
     tasks: TaskGroup,
     init_lines: list[str],
     tls: ssl.SSLContext | None,
@@ -125,7 +147,7 @@ async def _listening(
         raise _port_taken("bolt-port", flags.bolt_address, flags.bolt_port, error) from None
     try:
         if flags.sim_admin_port:
-            await _open_admin(flags, runtime.instance, link, tasks)
+            await _open_admin(flags, admin, tasks)
         if not await runtime.run(roles.start(runtime.instance)):
             address = f"{flags.bolt_address}:{runtime.instance.port}"
             raise BadFlag(f"the replication port {address} of the restored role is taken: stop what listens there")
@@ -153,12 +175,12 @@ def _log_ready(flags: Flags, instance: Instance) -> None:
     )
 
 
-async def _open_admin(flags: Flags, instance: Instance, link: Link, tasks: TaskGroup) -> None:
+async def _open_admin(flags: Flags, admin: Admin, tasks: TaskGroup) -> None:
     try:
         listener = await anyio.create_tcp_listener(local_host=flags.bolt_address, local_port=flags.sim_admin_port)
     except OSError as error:
         raise _port_taken("sim-admin-port", flags.bolt_address, flags.sim_admin_port, error) from None
-    tasks.start_soon(listener.serve, Admin(instance, link).serve)
+    tasks.start_soon(listener.serve, admin.serve)
 
 
 def _port_taken(flag: str, address: str, port: int, error: OSError) -> BadFlag:

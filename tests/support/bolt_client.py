@@ -48,13 +48,19 @@ class _ServerReader(Reader):
 
 
 class Client:
-    """One connection to instance `a` of a world of its own, or of another client's."""
+    """One connection to instance `a` of a world of its own, or of another client's or a given one."""
 
     def __init__(
-        self, version: tuple[int, int] = (5, 2), *, ready: bool = True, beside: Client | None = None, run_id: str = "r"
+        self,
+        version: tuple[int, int] = (5, 2),
+        *,
+        ready: bool = True,
+        beside: Client | None = None,
+        world: World | None = None,
+        run_id: str = "r",
     ) -> None:
-        self.world: World = beside.world if beside is not None else World()
-        if beside is None:
+        self.world: World = world or (beside.world if beside is not None else World())
+        if "a" not in self.world.instances:
             self.world.start("a")
         self.version = version
         self.trace: list[tuple[str, str]] = []

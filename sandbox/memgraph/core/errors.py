@@ -1,8 +1,14 @@
-"""Error codes and texts of Memgraph 3.12. A client may match on them, so they are exact, typos included."""
+"""Error codes and texts of Memgraph. A client may match on them, so they are exact, typos included.
+
+Those that differ between releases take the `Compat`; the constants are the same in all four.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sandbox.memgraph.core.compat import Compat
 
 CLIENT: Final = "Memgraph.ClientError.MemgraphError.MemgraphError"
 TRANSIENT: Final = "Memgraph.TransientError.MemgraphError.MemgraphError"
@@ -27,19 +33,28 @@ class ProtocolError(Exception):
     """The client broke the Bolt protocol: a FAILURE, then the connection is closed."""
 
 
-_MULTICOMMAND: Final = (
-    "{} not allowed in multicommand transactions. A multicommand transaction, also known as an explicit transaction, "
-    "groups multiple commands into a single atomic operation. Instead, please use an implicit transaction, also known "
-    "as an auto committing transaction, in order to execute this particularquery. For more details, visit "
-    "https://memgraph.com/docs"
-)
-
-
-def in_explicit_transaction(subject: str) -> QueryError:
+def in_explicit_transaction(subject: str, compat: Compat) -> QueryError:
     """`subject` with its verb, such as `Managing replication is`."""
-    return QueryError(_MULTICOMMAND.format(subject))
+    return QueryError(
+        f"{subject} not allowed in multicommand transactions. A multicommand transaction, also known as an explicit "
+        "transaction, groups multiple commands into a single atomic operation. Instead, please use an implicit "
+        f"transaction, {compat.multicommand} For more details, visit https://memgraph.com/docs"
+    )
 
 
+def no_read_only_access(compat: Compat) -> QueryError:
+    """CREATE or DROP INDEX waited in vain for transactions that may write."""
+    return QueryError(compat.no_read_only_access, TRANSIENT)
+
+
+def license_needed(feature: str, compat: Compat) -> QueryError:
+    """Community is asked for what needs a licence."""
+    return QueryError(compat.license_needed.format(feature))
+
+
+NO_LICENSE: Final = (
+    "Trying to use enterprise feature without a valid license. Check your license status by running SHOW LICENSE INFO."
+)
 WRITE_ON_REPLICA: Final = (
     "Write queries are forbidden on the replica instance. Replica instances accept only read queries, while the main "
     "instance accepts read and write queries. Please retry your query on the main instance."
@@ -47,6 +62,25 @@ WRITE_ON_REPLICA: Final = (
 USERS_ON_REPLICA: Final = (
     "Query forbidden on the replica! Switch role to MAIN and update user data, then switch back to REPLICA."
 )
+
+
+def user_exists(name: str) -> QueryError:
+    """CREATE USER without IF NOT EXISTS."""
+    return QueryError(
+        f"User or role with name '{name}' already exists. Use the SHOW USERS or SHOW ROLES query to list all users and "
+        "roles. In addition you can rerun the current query with IF NOT EXISTS."
+    )
+
+
+def no_such_user(name: str, *, drop: bool) -> QueryError:
+    """SET PASSWORD or DROP USER."""
+    if drop:
+        return QueryError(
+            f"User with username '{name}' doesn't exist. A new user can be created via the CREATE USER query."
+        )
+    return QueryError(f"User '{name}' doesn't exist.")
+
+
 NOT_MAIN_ANYMORE: Final = "Cannot commit because instance is not main anymore."
 CANNOT_PROMOTE: Final = "Couldn't set replication role to main!"
 CANNOT_DEMOTE: Final = "Couldn't set role to replica!"
@@ -66,17 +100,27 @@ BAD_ADDRESS: Final = (
 )
 NO_ROUTE: Final = "You cannot fetch routing table from an instance which is not part of a cluster."
 CONFLICT: Final = (
-    "Cannot resolve conflicting transactions. You can retry this transaction when the conflicting transaction is "
-    "finished."
+    "Cannot resolve conflicting transactions. Retry this transaction when the conflicting transaction is finished. For "
+    "more details, visit https://memgraph.com/docs"
 )
+
 FAILED_BEFORE: Final = (
     "Transaction can't be committed because there was a previous error. Please invoke a rollback instead."
 )
 TIMED_OUT: Final = "Transaction was asked to abort because of transaction timeout."
-NO_READ_ONLY_ACCESS: Final = (
-    "Cannot get read only access to the storage. Try stopping other queries that are running in parallel."
-)
-MISALIGNED_ACCESS: Final = "Accessor type READ and query type W are misaligned!"
+
+
+def misaligned_access(kind: str) -> QueryError:
+    """A query that writes (`w` or `rw`) in a transaction that was opened to read."""
+    words = {"w": "WRITE", "rw": "READ-WRITE"}[kind]
+    return QueryError(f"Accessor type READ and query type {words} are misaligned!")
+
+
+def unknown_database(name: str) -> QueryError:
+    """RUN or BEGIN with another `db` than Community's only one. A driver takes it for worth a retry."""
+    return QueryError(f'Tried to retrieve an unknown database "{name}".', TRANSIENT)
+
+
 NOT_A_COORDINATOR: Final = (
     "Coordinator was not initialized as coordinator port, coordinator id or management port were not set."
 )
@@ -89,11 +133,33 @@ CONNECTION_FAILED: Final = 3
 ERROR_ACCEPTING_MAIN: Final = 5
 NO_ACCESS: Final = 6
 
-# Reasons a replica did not confirm
-NOT_IN_SYNC: Final = "not reachable or not in sync with the main"
+# Reasons a replica did not confirm (storage_error.cpp). `failed to obtain RPC lock` can't occur here nor there: only an
+# ASYNC replica's lock is tried, and what happens to those is never reported.
+NOT_IN_SYNC: Final = "replica is not reachable or not in sync with the main"
 RPC_ERROR: Final = "RPC communication error"
-DIVERGED: Final = "diverged from main"
+DIVERGED: Final = "replica has diverged from main"
 RPC_TIMEOUT: Final = "RPC timeout while replicating"
+
+
+class Failure(NamedTuple):
+    """One replica that did not confirm. `mode` as in REGISTER, `reason` one of the above."""
+
+    name: str
+    mode: str
+    reason: str
+
+
+class NotReplicated(QueryError):
+    """SYNC or STRICT_SYNC replicas did not confirm. `committed`: the transaction stands all the same.
+
+    `notice` is the text without the prefix that only the error has.
+    """
+
+    def __init__(self, failures: Sequence[Failure], compat: Compat, *, committed: bool) -> None:
+        text = _failures(failures, committed) if compat.failures_named else _anonymous(committed)
+        self.notice = f"{text} Check the status of the replicas using 'SHOW REPLICAS' query."
+        self.committed = committed
+        super().__init__(f"Replication Exception: {self.notice}")
 
 
 def register_failed(name: str, number: int) -> QueryError:
@@ -106,23 +172,41 @@ def drop_failed(name: str) -> QueryError:
     return QueryError(f"Failed to unregister the replica {name}.")
 
 
-def not_replicated(mode: str, names: list[str], reason: str) -> QueryError:
-    """A SYNC or STRICT_SYNC replica did not confirm. `reason` is one of the reasons above."""
-    many = len(names) > 1
-    if reason == NOT_IN_SYNC:
-        reason = ("replicas are " if many else "replica is ") + reason
-    elif reason == DIVERGED:
-        reason = ("replicas have " if many else "replica has ") + reason
-    quoted = " and ".join(f"'{name}'" for name in names)
-    recovered = "Replicas" if many else "Replica"
-    fate = (
-        "Transaction was aborted on all instances."
-        if mode == "STRICT_SYNC"
-        else "Transaction is still committed on the main instance and other alive replicas."
+def _anonymous(committed: bool) -> str:
+    if committed:
+        return "At least one SYNC replica has not confirmed committing last transaction."
+    return (
+        "At least one STRICT_SYNC replica has not confirmed committing last transaction. Transaction will be aborted "
+        "on all instances."
     )
-    tail = f" Main reached an RPC timeout while replicating to [{', '.join(names)}]." if reason == RPC_TIMEOUT else ""
-    return QueryError(
-        f"Replication Exception: Failed to replicate to {mode} replica{'s' if many else ''} {quoted}: {reason}. "
-        f"{recovered} will be recovered automatically. {fate}{tail} Check the status of the replicas using "
-        "'SHOW REPLICAS' query."
+
+
+def _failures(failures: Sequence[Failure], committed: bool) -> str:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, mode, reason in failures:
+        groups.setdefault((mode, reason), []).append(name)
+    parts = [_group(mode, reason, names) for (mode, reason), names in groups.items()]
+    parts.append(f"Replica{'s' if len(failures) > 1 else ''} will be recovered automatically.")
+    parts.append(
+        "Transaction is still committed on the main instance and other alive replicas."
+        if committed
+        else "Transaction was aborted on all instances."
     )
+    late = [name for name, _, reason in failures if reason == RPC_TIMEOUT]
+    if late:
+        parts.append(
+            f"Main reached an RPC timeout while replicating to [{', '.join(late)}]. One possible reason for this error "
+            "is that the replica is down and in that case make sure to recover it. If all of your replicas are up and "
+            "running normally, then please try setting a smaller parameter value for 'deltas_batch_progress_size' "
+            "using 'SET COORDINATOR SETTING' query on the coordinator."
+        )
+    return " ".join(parts)
+
+
+def _group(mode: str, reason: str, names: list[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) == 1:
+        return f"Failed to replicate to {mode} replica {quoted[0]}: {reason}."
+    joined = ", ".join(quoted[:-1]) + " and " + quoted[-1]
+    plural = reason.replace("replica is", "replicas are").replace("replica has", "replicas have")
+    return f"Failed to replicate to {mode} replicas {joined}: {plural}."

@@ -1,48 +1,83 @@
-"""Nodes, indexes, and old versions for the transactions that still read them (snapshot isolation)."""
+"""Nodes, relationships, indexes and constraints, with old versions for the transactions that still read them."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from sandbox.memgraph.core.indexes import IndexKey, Node, NodeIndexes, index_value
 from sandbox.memgraph.core.messages import Op
+from sandbox.memgraph.core.versions import Versions
 
-IndexKey: TypeAlias = tuple[str, tuple[str, ...]]
-"""Label and properties; no properties: a label index."""
+__all__ = ["Graph", "IndexKey", "Node", "Relationship", "index_value"]
+
+EdgeIndexKey: TypeAlias = tuple[str | None, tuple[str, ...]]
+"""Type and at most one property; no type: an index on that property of all relationships."""
+ConstraintKey: TypeAlias = tuple[str, str, tuple[str, ...]]
+"""`exists` or `unique`, label, properties."""
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """One version of a node. Never changed: a change makes another version."""
+class Relationship:
+    """One version of a relationship from node `start` to node `end`."""
 
     id: int
-    labels: tuple[str, ...]
+    type: str
+    start: int
+    end: int
     properties: dict[str, Any]
 
 
-def index_value(value: Any) -> Any:
-    """A hashable stand-in with Cypher's equality (1 = 1.0, but 1 <> true), or None if the value isn't indexed."""
-    if isinstance(value, bool):
-        return ("bool", value)
-    return value if isinstance(value, int | float | str) else None
-
-
 class Graph:
-    """The committed state. `version` grows by one with each applied commit; it is local, not a timestamp."""
+    """The committed state. `version` grows by one with each applied commit; it is local, not a timestamp.
+
+    `linked` and `unlinked` say in which version a node last got or lost a relationship, as long as anybody reads:
+    getting one is no conflict with getting another, losing one is with everything (as in Memgraph).
+    """
 
     def __init__(self) -> None:
-        self.nodes: dict[int, Node] = {}
-        self.next_id = 0
         self.version = 0
+        self.all_nodes: Versions[Node] = Versions()
+        self.all_edges: Versions[Relationship] = Versions()
+        self.lookup = NodeIndexes()
         self.indexes: dict[IndexKey, None] = {}
-        self._by_label: dict[str, dict[int, None]] = {}
-        self._by_property: dict[tuple[str, str], dict[Any, dict[int, None]]] = {}
-        self._old: dict[int, deque[tuple[int, Node | None]]] = {}
-        self._old_order: deque[tuple[int, int]] = deque()
+        self.edge_indexes: dict[EdgeIndexKey, None] = {}
+        self.constraints: dict[ConstraintKey, None] = {}
         self.readers: dict[object, int] = {}
-        self.writers: dict[int, object] = {}
+        self.linked: dict[int, int] = {}
+        self.unlinked: dict[int, int] = {}
+        self.linkers: dict[int, set[object]] = {}
+        self._at_node: dict[int, dict[int, None]] = {}
+
+    @property
+    def nodes(self) -> dict[int, Node]:
+        """Current nodes by id."""
+        return self.all_nodes.current
+
+    @property
+    def edges(self) -> dict[int, Relationship]:
+        """Current relationships by id."""
+        return self.all_edges.current
+
+    @property
+    def edge_count(self) -> int:
+        """How many relationships there are."""
+        return len(self.all_edges.current)
+
+    @property
+    def next_ids(self) -> list[int]:
+        """The ids that the next node and the next relationship get."""
+        return [self.all_nodes.next_id, self.all_edges.next_id]
+
+    @next_ids.setter
+    def next_ids(self, ids: list[int]) -> None:
+        self.all_nodes.next_id, self.all_edges.next_id = ids
+
+    def reserve(self, ids: list[int]) -> None:
+        """Ids below these have been used (empty: nothing is known)."""
+        if ids:
+            self.next_ids = [max(pair) for pair in zip(self.next_ids, ids, strict=True)]
 
     def apply(self, ops: list[Op]) -> None:
         """Commit changes, keeping what running readers still see."""
@@ -50,96 +85,74 @@ class Graph:
         for op in ops:
             match op:
                 case ["n", node_id, labels, properties]:
-                    self._put(node_id, Node(node_id, tuple(labels), properties))
-                    self.next_id = max(self.next_id, node_id + 1)
+                    self._put_node(node_id, Node(node_id, tuple(labels), properties))
                 case ["d", node_id]:
-                    self._put(node_id, None)
-                case ["i", label, properties]:
-                    self._make_index((label, tuple(properties)))
-                case ["x", label, properties]:
-                    self.indexes.pop((label, tuple(properties)), None)
-                    if len(properties) == 1:
-                        self._by_property.pop((label, properties[0]), None)
+                    self._put_node(node_id, None)
+                case ["r", edge_id, kind, start, end, properties]:
+                    self._put_edge(edge_id, Relationship(edge_id, kind, start, end, properties))
+                case ["rd", edge_id]:
+                    self._put_edge(edge_id, None)
                 case _:
-                    raise ValueError(f"unknown change: {op!r}")
+                    self._change_schema(op)
 
-    def _put(self, node_id: int, new: Node | None) -> None:
-        old = self.nodes.get(node_id)
-        if self.readers:
-            self._old.setdefault(node_id, deque()).append((self.version, old))
-            self._old_order.append((self.version, node_id))
-        if old is not None:
-            self._unindex(old, new)
-        if new is None:
-            self.nodes.pop(node_id, None)
+    def _put_node(self, node_id: int, new: Node | None) -> None:
+        self.lookup.move(self.all_nodes.put(node_id, new, self.version, keep=bool(self.readers)), new)
+
+    def _put_edge(self, edge_id: int, new: Relationship | None) -> None:
+        old = self.all_edges.put(edge_id, new, self.version, keep=bool(self.readers))
+        if (old is None) is (new is None):
             return
-        self.nodes[node_id] = new
-        for label in new.labels:
-            self._by_label.setdefault(label, {})[node_id] = None
-        for (label, key), values in self._by_property.items():
-            if label in new.labels and (value := index_value(new.properties.get(key))) is not None:
-                values.setdefault(value, {})[node_id] = None
+        ends = old or new
+        assert ends is not None
+        for node_id in (ends.start, ends.end):
+            if new is not None:
+                self._at_node.setdefault(node_id, {})[edge_id] = None
+            elif node_id in self._at_node:
+                self._at_node[node_id].pop(edge_id, None)
+                if not self._at_node[node_id]:
+                    del self._at_node[node_id]
+            if self.readers:
+                (self.unlinked if new is None else self.linked)[node_id] = self.version
 
-    def _unindex(self, old: Node, new: Node | None) -> None:
-        for label in old.labels:
-            if new is None or label not in new.labels:
-                self._by_label[label].pop(old.id, None)
-        for (label, key), values in self._by_property.items():
-            value = index_value(old.properties.get(key)) if label in old.labels else None
-            if value is not None and value in values:
-                values[value].pop(old.id, None)
-                if not values[value]:
-                    del values[value]
-
-    def _make_index(self, key: IndexKey) -> None:
-        self.indexes[key] = None
-        label, properties = key
-        if len(properties) != 1:
-            return
-        values: dict[Any, dict[int, None]] = {}
-        for node_id in self._by_label.get(label, {}):
-            value = index_value(self.nodes[node_id].properties.get(properties[0]))
-            if value is not None:
-                values.setdefault(value, {})[node_id] = None
-        self._by_property[(label, properties[0])] = values
-
-    def has_property_index(self, label: str, key: str) -> bool:
-        """Whether `find` knows this label and property."""
-        return (label, key) in self._by_property
+    def _change_schema(self, op: Op) -> None:
+        match op:
+            case ["i", label, properties]:
+                self.indexes[(label, tuple(properties))] = None
+                if len(properties) == 1:
+                    self.lookup.add_property(label, properties[0], self.nodes)
+            case ["x", label, properties]:
+                self.indexes.pop((label, tuple(properties)), None)
+                if len(properties) == 1:
+                    self.lookup.drop_property(label, properties[0])
+            case ["ri", kind, properties]:
+                self.edge_indexes[(kind, tuple(properties))] = None
+            case ["rx", kind, properties]:
+                self.edge_indexes.pop((kind, tuple(properties)), None)
+            case ["c", kind, label, properties]:
+                self.constraints[(kind, label, tuple(properties))] = None
+                if kind == "unique":
+                    self.lookup.add_unique((label, tuple(properties)), self.nodes)
+            case ["cx", kind, label, properties]:
+                self.constraints.pop((kind, label, tuple(properties)), None)
+                if kind == "unique":
+                    self.lookup.drop_unique((label, tuple(properties)))
+            case _:
+                raise ValueError(f"unknown change: {op!r}")
 
     def labelled(self, label: str) -> Iterator[int]:
         """Ids that have the label now, or had it in a version somebody may still read."""
-        yield from tuple(self._by_label.get(label, ()))
-        yield from tuple(self._old)
+        yield from tuple(self.lookup.labelled(label))
+        yield from self.all_nodes.hidden()
 
     def find(self, label: str, key: str, value: Any) -> Iterator[int]:
         """Ids by index, with the same allowance for old versions as `labelled`."""
-        yield from tuple(self._by_property[(label, key)].get(value, ()))
-        yield from tuple(self._old)
+        yield from self.lookup.find(label, key, value)
+        yield from self.all_nodes.hidden()
 
-    def count(self, key: IndexKey) -> int:
-        """How many nodes an index holds."""
-        label, properties = key
-        ids = self._by_label.get(label, {})
-        if not properties:
-            return len(ids)
-        return sum(all(name in self.nodes[i].properties for name in properties) for i in ids)
-
-    def at(self, node_id: int, version: int) -> Node | None:
-        """The node as a reader that began at `version` sees it."""
-        for changed_at, old in self._old.get(node_id, ()):
-            if changed_at > version:
-                return old
-        return self.nodes.get(node_id)
-
-    def changed_since(self, node_id: int, version: int) -> bool:
-        """Whether a later commit touched the node (only asked by a registered reader)."""
-        old = self._old.get(node_id)
-        return bool(old and old[-1][0] > version)
-
-    def hidden(self) -> Iterator[int]:
-        """Ids that somebody may still read in an older version, deleted ones included."""
-        return iter(self._old)
+    def edges_at(self, node_id: int) -> Iterator[int]:
+        """Relationships of a node by id, with the same allowance for old versions as `labelled`."""
+        yield from tuple(self._at_node.get(node_id, ()))
+        yield from self.all_edges.hidden()
 
     def enter(self, reader: object) -> int:
         """A transaction begins: old versions are kept for it."""
@@ -150,14 +163,16 @@ class Graph:
         """A transaction ended: forget versions that nobody reads."""
         self.readers.pop(reader, None)
         oldest = min(self.readers.values(), default=self.version)
-        while self._old_order and self._old_order[0][0] <= oldest:
-            _, node_id = self._old_order.popleft()
-            versions = self._old[node_id]
-            versions.popleft()
-            if not versions:
-                del self._old[node_id]
+        self.all_nodes.forget(oldest)
+        self.all_edges.forget(oldest)
+        if not self.readers:
+            self.linked.clear()
+            self.unlinked.clear()
 
     def dump(self) -> list[Op]:
         """The whole state as changes to an empty graph."""
         ops: list[Op] = [["n", node.id, list(node.labels), node.properties] for node in self.nodes.values()]
-        return ops + [["i", label, list(properties)] for label, properties in self.indexes]
+        ops += [["r", e.id, e.type, e.start, e.end, e.properties] for e in self.edges.values()]
+        ops += [["i", label, list(properties)] for label, properties in self.indexes]
+        ops += [["ri", kind, list(properties)] for kind, properties in self.edge_indexes]
+        return ops + [["c", kind, label, list(properties)] for kind, label, properties in self.constraints]

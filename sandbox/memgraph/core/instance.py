@@ -1,20 +1,33 @@
-"""State of one Memgraph instance: role, identities, registrations, epochs, timestamps, commit log, locks."""
+"""State of one Memgraph instance: role, identities, registrations, epochs, timestamps, files, locks."""
 
 from __future__ import annotations
 
 import enum
-from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
+from sandbox.memgraph.core.compat import DEFAULT, Compat
+from sandbox.memgraph.core.durability import (
+    Files,
+    IdentityRecord,
+    Limits,
+    Record,
+    RoleRecord,
+    Snapshot,
+    Trigger,
+    Wal,
+    recover,
+)
+from sandbox.memgraph.core.effects import Steps, Until
 from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.graph import Graph
 from sandbox.memgraph.core.messages import Commit
 
-VERSION: Final = "3.12.0"
 SERVER_NAME: Final = "Neo4j/v5.11.0 compatible graph database server - Memgraph"
-LOG_LIMIT: Final = 50_000
-"""Commits kept in memory for lagging replicas; one that needs older ones gets a snapshot."""
+COMMITS_IN_MEMORY: Final = 50_000
+"""WAL contents are also held in memory, for lagging replicas: beyond so many commits a snapshot lets old ones go."""
 
 
 class Role(enum.Enum):
@@ -42,11 +55,20 @@ class Status(enum.Enum):
     DIVERGED = "diverged"
 
 
+class StorageMode(enum.Enum):
+    """As STORAGE MODE takes it. Analytical: nothing is logged, nothing replicated, nothing rolled back."""
+
+    TRANSACTIONAL = "IN_MEMORY_TRANSACTIONAL"
+    ANALYTICAL = "IN_MEMORY_ANALYTICAL"
+
+
 @dataclass(slots=True, eq=False)
 class Registration:
     """A registered replica, on its main. A ghost is listed, but nothing is ever sent to it.
 
-    `ts` is the main's cached idea of the replica's position; `failures` counts pings in a row.
+    `ts` is the main's cached idea of the replica's position; `failures` counts pings in a row. There is one connection
+    to a replica, and whoever uses it holds `line` (pings, heartbeats, commits and recovery wait for each other).
+    `tasks` are carried out one after the other. `unaligned`: the replica hasn't accepted the database's identity yet.
     """
 
     name: str
@@ -56,7 +78,11 @@ class Registration:
     ts: int = 0
     ghost: bool = False
     failures: int = 0
+    line: bool = False
+    working: bool = False
     checking: bool = False
+    unaligned: bool = True
+    tasks: deque[Steps[None]] = field(default_factory=deque)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +90,6 @@ class Prepared:
     """A voted but undecided transaction, on a replica."""
 
     commit: Commit
-    database_uuid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,52 +100,19 @@ class Settings:
     stale_history: bool = True
     restore_replication_state: bool = True
     server_name: str = SERVER_NAME
-
-
-@dataclass(frozen=True, slots=True)
-class CommitRecord:
-    """To be appended to the commit log."""
-
-    commit: Commit
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceRecord:
-    """The commit log begins anew with this state (`Instance.dump()`)."""
-
-    state: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityRecord:
-    """The database's UUID."""
-
-    database_uuid: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRecord:
-    """Role and registrations; stored only where `Settings.restore_replication_state` says so."""
-
-    state: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class UsersRecord:
-    """All users with their password hashes."""
-
-    users: dict[str, str]
-
-
-Record: TypeAlias = CommitRecord | ReplaceRecord | IdentityRecord | RoleRecord | UsersRecord
+    files: Limits = field(default_factory=Limits)
+    compat: Compat = DEFAULT
+    config: tuple[tuple[str, str, str, str], ...] = ()
+    """SHOW CONFIG's rows: name, default_value, current_value, description."""
 
 
 @dataclass(slots=True, eq=False)
 class Instance:
     """A fresh instance is MAIN, empty, with random identities (given by the caller).
 
-    Locks: `readers` commits hold the role lock shared, a role change or a registration holds it exclusively;
-    `committing` is the engine lock; `system_owner` is the session that runs a system query.
+    Locks: `readers` commits (on a replica: what it is applying) hold the role lock shared, a role change or a
+    registration holds it exclusively; `committing` is the engine lock; `serving`: a replica handles one RPC at a time;
+    `system_owner` is the session that runs a system query.
     """
 
     main_uuid: str
@@ -128,6 +120,7 @@ class Instance:
     epochs: Epochs
     settings: Settings = field(default_factory=Settings)
     role: Role = Role.MAIN
+    storage_mode: StorageMode = StorageMode.TRANSACTIONAL
     graph: Graph = field(default_factory=Graph)
     ldt: int = 0
     timestamp: int = 0
@@ -135,14 +128,17 @@ class Instance:
     replicas: dict[str, Registration] = field(default_factory=dict)
     prepared: Prepared | None = None
     users: dict[str, str] = field(default_factory=dict)
-    log: list[Commit] = field(default_factory=list)
-    log_base: int = 0
+    triggers: dict[str, Trigger] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
     outbox: list[Record] = field(default_factory=list)
     readers: int = 0
     exclusive: bool = False
     committing: bool = False
+    serving: bool = False
     system_owner: object = None
     write_access: set[object] = field(default_factory=set)
+    sessions: dict[object, tuple[str, str]] = field(default_factory=dict)
+    """Who is logged in: user (empty if there are none) and session UUID."""
     busy_calls: int = 0
 
     def next_timestamp(self) -> int:
@@ -162,59 +158,90 @@ class Instance:
         """Whether a commit may take its locks now."""
         return not self.exclusive and not self.committing
 
-    def apply(self, commit: Commit) -> None:
-        """Make one commit part of the state and of the log. Its epoch becomes the current one."""
-        self._apply(commit)
-        self.outbox.append(CommitRecord(commit))
+    def may_begin(self) -> Steps[None]:
+        """Wait for the engine lock, as every transaction does at its start: also a read waits while a commit hangs."""
+        if self.committing:
+            yield Until(lambda: not self.committing)
 
-    def _apply(self, commit: Commit) -> None:
-        self.epochs.receive(commit.epoch, self.ldt)
+    def transactional(self) -> bool:
+        """Whether this instance replicates at all."""
+        return self.storage_mode is StorageMode.TRANSACTIONAL
+
+    # Data
+
+    def log(self, commit: Commit) -> None:
+        """Write a commit to the WAL. It isn't visible before `apply`."""
+        self.outbox += self.files.log(commit, self.database_uuid, self.settings.files)
+
+    def apply(self, commit: Commit) -> None:
+        """Make a commit visible."""
         self.graph.apply(commit.ops)
         self.ldt = commit.ts
         self.timestamp = max(self.timestamp, commit.ts + 1)
-        self.log.append(commit)
-        if len(self.log) > LOG_LIMIT:
-            half = LOG_LIMIT // 2
-            self.log_base = self.log[half - 1].ts
-            del self.log[:half]
+        if self.files.held > COMMITS_IN_MEMORY:
+            self.write_snapshot(retention=1)
+
+    def receive_epoch(self, epoch: str) -> None:
+        """On a replica: what arrives belongs to this epoch."""
+        if epoch != self.epochs.current:
+            self.outbox += self.files.finish()
+            self.epochs.receive(epoch, self.ldt)
+
+    def snapshot(self) -> Snapshot:
+        """The whole data state, now."""
+        history = list(self.epochs.history)
+        ops = self.graph.dump()
+        return Snapshot(self.ldt, self.epochs.current, history, self.database_uuid, list(self.graph.next_ids), ops)
+
+    def write_snapshot(self, *, retention: int | None = None) -> bool:
+        """Write a snapshot file; False: nothing changed since the last one."""
+        snapshot = self.snapshot()
+        if self.files.snapshots and self.files.snapshots[-1].digest() == snapshot.digest():
+            return False
+        keep = self.settings.files.snapshot_retention if retention is None else retention
+        self.outbox += self.files.add_snapshot(snapshot, keep)
+        return True
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Replace the data by a main's snapshot. Transactions that still run keep reading the old graph."""
+        self.graph = Graph()
+        self.graph.apply(snapshot.ops)
+        self.graph.next_ids = list(snapshot.next_ids)
+        self.epochs = Epochs(snapshot.epoch, list(snapshot.history))
+        self.ldt = snapshot.ts
+        self.timestamp = max(self.timestamp, self.ldt + 1)
+        self.database_uuid = snapshot.database_uuid
+        self.outbox += self.files.replace(snapshot)
 
     def adopt_database(self, database_uuid: str) -> None:
-        """The first sync copies the main's database UUID."""
-        if self.database_uuid != database_uuid:
-            self.database_uuid = database_uuid
-            self.outbox.append(IdentityRecord(database_uuid))
+        """An empty instance becomes part of its main's database."""
+        self.database_uuid = database_uuid
+        self.outbox.append(IdentityRecord(database_uuid))
 
-    def commits_after(self, ts: int) -> list[Commit] | None:
-        """Commits above `ts`, oldest first; None if the log doesn't reach back that far."""
-        if ts < self.log_base:
-            return None
-        return self.log[bisect_right(self.log, ts, key=lambda commit: commit.ts) :]
+    def recover(self, snapshots: Sequence[Snapshot], wals: Sequence[Wal]) -> None:
+        """Build the data from what lies in the data directory."""
+        found = recover(snapshots, wals)
+        if found.epochs is None or found.database_uuid is None:
+            return
+        for ops in found.ops:
+            self.graph.apply(ops)
+        self.graph.reserve(found.next_ids)
+        self.epochs, self.ldt, self.database_uuid = found.epochs, found.ldt, found.database_uuid
+        history = self.epochs.history
+        if not self.settings.stale_history and history and history[-1][0] == self.epochs.current:
+            history.pop()
+        self.files.wals = [wal for wal in wals if wal.database_uuid == self.database_uuid]
+        for wal in self.files.wals:
+            wal.finished = True
+        self.files.held = sum(len(wal.commits) for wal in self.files.wals)
+        self.files.snapshots = list(snapshots)
+        self.files.next_seq = max((wal.seq + 1 for wal in self.files.wals), default=0)
+
+    # Replication state
 
     def live(self) -> list[Registration]:
         """Registrations that are no ghosts, in registration order."""
         return [replica for replica in self.replicas.values() if not replica.ghost]
-
-    def dump(self) -> dict[str, Any]:
-        """The whole data state, for a snapshot. JSON values only."""
-        return {
-            "database_uuid": self.database_uuid,
-            "epoch": self.epochs.current,
-            "history": [list(entry) for entry in self.epochs.history],
-            "ldt": self.ldt,
-            "next_id": self.graph.next_id,
-            "ops": self.graph.dump(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Replace the data by a snapshot. Transactions that still run keep reading the old graph."""
-        self.graph = Graph()
-        self.graph.apply(state["ops"])
-        self.graph.next_id = state["next_id"]
-        self.epochs = Epochs(state["epoch"], [(epoch, ts) for epoch, ts in state["history"]])
-        self.ldt = state["ldt"]
-        self.timestamp = max(self.timestamp, self.ldt + 1)
-        self.log, self.log_base = [], self.ldt
-        self.database_uuid = state["database_uuid"]
 
     def persist_role(self) -> None:
         """Role or registrations changed."""
@@ -229,28 +256,10 @@ class Instance:
             )
         )
 
-    def recover(self, records: list[CommitRecord | ReplaceRecord | IdentityRecord]) -> None:
-        """Replay the commit log at start. The epoch of the last commit goes on; one without commits is forgotten."""
-        replayed = False
-        for record in records:
-            match record:
-                case IdentityRecord(database_uuid):
-                    self.database_uuid = database_uuid
-                case ReplaceRecord(state):
-                    self.load(state)
-                    replayed = False
-                case CommitRecord(commit):
-                    if self.ldt == 0:
-                        self.epochs = Epochs(commit.epoch)
-                    self._apply(commit)
-                    replayed = True
-        if replayed and self.settings.stale_history:
-            self.epochs.replayed(self.ldt)
-
     def restore_role(self, state: dict[str, Any]) -> None:
         """Role, port, main UUID and registrations of the last run. The caller then resumes replication."""
         self.role = Role(state["role"])
         self.main_uuid = state["main_uuid"]
         self.port = state["port"]
-        for name, address, mode in state["replicas"]:
+        for name, address, mode in sorted(state["replicas"]):  # as the key-value store lists them, not as registered
             self.replicas[name] = Registration(name, address, Mode(mode))

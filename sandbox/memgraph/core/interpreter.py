@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, roles, show, users
+from sandbox.memgraph.core import definitions, errors, periodic, roles, show, triggers, users
 from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Spawn, Steps, Until
-from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.errors import NotReplicated, QueryError
+from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Mode, Role
+from sandbox.memgraph.core.result import Notifications, Result, note
 from sandbox.memgraph.core.timer import Timer
 from sandbox.memgraph.core.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
-STORAGE_ACCESS_TIMEOUT_S: Final = 1.0
-
-
-@dataclass(slots=True)
-class Result:
-    """A prepared query. `execute` is run by the first pull; `rows` are what is left to deliver."""
-
-    columns: tuple[str, ...]
-    execute: Callable[[], Steps[list[list[Any]]]]
-    kind: str = "rw"
-    commits: bool = False
-    rows: list[list[Any]] | None = None
-    stats: dict[str, int] | None = None
-    notifications: list[dict[str, str]] = field(default_factory=list)
-    system: bool = False
-    cypher: bool = False
-    control: bool = False
 
 
 class Interpreter:
@@ -45,6 +29,7 @@ class Interpreter:
         self.transaction: Transaction | None = None
         self.explicit = False
         self.failed = False
+        self._events = Events()
         self._timer: Timer | None = None
 
     # Transactions
@@ -55,21 +40,25 @@ class Interpreter:
             self._timer = Timer()
             yield Spawn(self._timer, self._timer.run(timeout_s))
 
-    def begin(self, *, read_only: bool = False) -> None:
+    def begin(self, *, read_only: bool = False) -> Steps[None]:
         """Open an explicit transaction."""
         if self.explicit:
             raise QueryError("Nested transactions are not supported.")
+        yield from self.instance.may_begin()
         self._open(writes=not read_only)
         self.explicit = True
 
-    def commit(self) -> Steps[None]:
-        """Commit the explicit transaction. One that fails is gone, and yet waits for its rollback."""
+    def commit(self) -> Steps[Notifications]:
+        """Commit the explicit transaction; gives what the client has to be told although it succeeded.
+
+        One that fails is gone, and yet waits for its rollback.
+        """
         if not self.explicit:
             raise QueryError("No current transaction to commit.")
         if self.failed:
             raise QueryError(errors.FAILED_BEFORE)
         try:
-            yield from self._commit()
+            return (yield from self._commit())
         except QueryError:
             self.explicit = self.failed = True
             raise
@@ -105,6 +94,7 @@ class Interpreter:
     def _closed(self) -> None:
         self.transaction = None
         self.explicit = self.failed = False
+        self._events = Events()
         self._disarm()
         self.instance.write_access.discard(self)
 
@@ -112,18 +102,47 @@ class Interpreter:
         if self._timer is not None:
             self._timer.stopped, self._timer = True, None
 
-    def _commit(self) -> Steps[None]:
+    def _commit(self) -> Steps[Notifications]:
         assert self.transaction is not None
+        transaction = self.transaction
+        events = triggers.run_before(self.instance, transaction, self._events)
+        failed: QueryError | None = None
         try:
-            yield from commit(self.instance, self.transaction)
+            yield from commit(self.instance, transaction)
+        except QueryError as error:
+            if not transaction.committed:
+                raise
+            failed = error
         finally:
             self._closed()
+        if events is not None and events.of("ANY"):
+            yield Spawn(self.instance, triggers.run_after(self.instance, events))
+        if failed is None:
+            return []
+        if isinstance(failed, NotReplicated) and self.instance.settings.compat.sync_failure_is_warning:
+            return [note("SyncReplicationFailure", failed.notice, "WARNING")]
+        raise failed
+
+    def _renew(self) -> Steps[Transaction]:
+        """Commit and go on in a new transaction. A SYNC replica that doesn't confirm is only logged by Memgraph."""
+        assert self.transaction is not None
+        old = self.transaction
+        if self.instance.triggers:
+            self._events.add(events_of(old))
+        try:
+            yield from commit(self.instance, old)
+        except QueryError as error:
+            if not old.committed:
+                raise periodic.failed(error) from None
+        new = self._open(writes=old.may_write)
+        new.stats = old.stats
+        return new
 
     # Queries
 
     def prepare(self, query: str, parameters: Mapping[str, Any], timeout_s: float = 0) -> Steps[Result]:
         """Parse and check. Nothing has happened yet when this returns. `timeout_s`: as `arm`, if this auto-commits."""
-        statement = parse(query)
+        statement = parse(query, self.instance.settings.compat)
         try:
             if not self.explicit:
                 yield from self.arm(timeout_s)
@@ -137,15 +156,23 @@ class Interpreter:
             case ast.Cypher():
                 return self._cypher(statement, parameters)
             case ast.TransactionControl(action):
-                return Result((), lambda: self._control(action), control=True)
-            case ast.IndexChange():
-                return self._index(statement)
-            case ast.Show(what):
-                return self._show(what)
-        if self.explicit:
-            subject = "Authentication clause is" if isinstance(statement, ast.UserChange) else "Managing replication is"
-            raise errors.in_explicit_transaction(subject)
-        result = self._system(statement)
+                return self._control(action)
+            case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
+                return definitions.of_schema(self.instance, statement, self._open, explicit=self.explicit)
+            case ast.Show(what) if what not in show.SYSTEM_LOCKED:
+                return self._show(statement)
+            case ast.Coordination():
+                raise QueryError(errors.NOT_A_COORDINATOR)
+            case ast.CreateTrigger() | ast.DropTrigger() | ast.ShowTriggers():
+                return definitions.of_trigger(self.instance, statement, parameters, explicit=self.explicit)
+            case ast.Forbidden(answer, feature):
+                if feature:
+                    raise errors.license_needed(feature, self.instance.settings.compat)
+                raise QueryError(answer)
+        if self.explicit and not isinstance(statement, ast.Show):
+            subject = "Managing users is" if isinstance(statement, ast.UserChange) else "Managing replication is"
+            raise errors.in_explicit_transaction(subject, self.instance.settings.compat)
+        result = self._show(statement) if isinstance(statement, ast.Show) else self._system(statement)
         instance = self.instance
         free = yield Until(lambda: instance.system_owner is None, SYSTEM_LOCK_TRY_S)
         if not free:
@@ -164,10 +191,15 @@ class Interpreter:
             if result.rows:
                 return rows, True
             if result.commits:
-                yield from self._commit()
+                result.notifications += yield from self._commit()
             if not self.explicit:
                 self._disarm()
             return rows, False
+        except NotReplicated as error:
+            if not result.control:
+                self.fail()
+            transient = self.instance.settings.compat.pull_failure_transient
+            raise QueryError(error.message, errors.TRANSIENT if transient else errors.CLIENT) from None
         except QueryError:
             if not result.control:
                 self.fail()
@@ -178,67 +210,51 @@ class Interpreter:
 
     def _cypher(self, query: ast.Cypher, parameters: Mapping[str, Any]) -> Result:
         if query.writes:
-            self._check_write()
+            self._check_write(query.kind)
         last = query.clauses[-1]
         columns = tuple(column.name for column in last.columns) if isinstance(last, ast.Return) else ()
-        if len(set(columns)) != len(columns):
-            raise QueryError("Multiple results with the same name are not allowed.")
         result = Result(columns, lambda: run(), query.kind, commits=not self.explicit, cypher=True)
 
         def run() -> Steps[list[list[Any]]]:
+            if self.transaction is None:
+                yield from self.instance.may_begin()
             transaction = self.transaction or self._open(writes=query.writes)
             if self._timer is not None and self._timer.expired:
                 raise QueryError(errors.TIMED_OUT, errors.TRANSIENT)
             try:
-                rows = execute(query, transaction, parameters)
+                if query.commit_every is not None:
+                    rows = yield from periodic.execute(query, query.commit_every, parameters, transaction, self._renew)
+                else:
+                    rows = execute(query, transaction, parameters)
             except RecursionError:  # a chain of thousands of operators
                 raise QueryError("The query's expressions are nested too deeply.") from None
-            result.stats = transaction.take_stats()
-            yield from ()
+            result.stats = (self.transaction or transaction).take_stats()
             return rows
 
         return result
 
-    def _check_write(self) -> None:
+    def _check_write(self, kind: str) -> None:
         if self.instance.role is not Role.MAIN:
             raise QueryError(errors.WRITE_ON_REPLICA)
         if self.transaction is not None and not self.transaction.may_write:
-            raise QueryError(errors.MISALIGNED_ACCESS)
+            raise errors.misaligned_access(kind)
 
-    def _control(self, action: str) -> Steps[list[list[Any]]]:
-        if action == "BEGIN":
-            self.begin()
-        elif action == "ROLLBACK":
-            self.rollback()
-        else:
-            yield from self.commit()
-        return []
-
-    def _index(self, change: ast.IndexChange) -> Result:
-        if self.explicit:
-            raise errors.in_explicit_transaction("Index manipulation is")
-        self._check_write()
-        instance, key = self.instance, (change.label, change.properties)
-
+    def _control(self, action: str) -> Result:
         def run() -> Steps[list[list[Any]]]:
-            alone = yield Until(lambda: not instance.write_access, STORAGE_ACCESS_TIMEOUT_S)
-            if not alone:
-                raise QueryError(errors.NO_READ_ONLY_ACCESS, errors.TRANSIENT)
-            transaction = self._open(writes=True)
-            if change.create and key not in instance.graph.indexes:
-                transaction.make_index(key)
-            elif not change.create and key in instance.graph.indexes:
-                transaction.drop_index(key)
+            if action == "BEGIN":
+                yield from self.begin()
+            elif action == "ROLLBACK":
+                self.rollback()
+            else:
+                result.notifications += yield from self.commit()
             return []
 
-        return Result((), run, "w", commits=True)
+        result = Result((), run, control=True)
+        return result
 
-    def _show(self, what: str) -> Result:
-        if what in ("INSTANCE", "INSTANCES"):
-            raise QueryError(errors.NOT_A_COORDINATOR)
-        if self.explicit:
-            raise errors.in_explicit_transaction(show.SUBJECTS[what])
-        instance = self.instance
+    def _show(self, statement: ast.Show) -> Result:
+        instance, what = self.instance, statement.what
+        show.check(instance, statement, explicit=self.explicit)
 
         def run() -> Steps[list[list[Any]]]:
             if what in show.ROLE_LOCKED and instance.exclusive:
@@ -255,14 +271,31 @@ class Interpreter:
             case ast.Register(name, mode, address):
                 if not isinstance(address, str):
                     raise QueryError("Socket address should be a string literal!")
-                note = _note("RegisterReplica", f"Replica {name} is registered.")
-                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), note)
+                done = note("RegisterReplica", f"Replica {name} is registered.")
+                return _effect(lambda: roles.register(instance, name, Mode(mode.lower()), address), done)
             case ast.DropReplica(name):
-                note = _note("DropReplica", f"Replica {name} is dropped.")
-                return _effect(lambda: roles.drop(instance, name), note)
+                done = note("DropReplica", f"Replica {name} is dropped.")
+                return _effect(lambda: roles.drop(instance, name), done)
             case ast.UserChange():
-                return _effect(lambda: users.change(instance, statement))
+                return self._change_user(statement)
         raise AssertionError(f"no handler for {statement!r}")
+
+    def _change_user(self, statement: ast.UserChange) -> Result:
+        instance, name = self.instance, statement.name
+
+        def run() -> Steps[list[list[Any]]]:
+            existed = name in instance.users
+            yield from users.change(instance, statement)
+            if instance.settings.compat.user_notifications and statement.action.startswith("create"):
+                result.notifications.append(
+                    note("CreateUser", f"User '{name}' already exists.", "WARNING")
+                    if existed
+                    else note("CreateUser", f"User '{name}' created. All privileges granted.")
+                )
+            return []
+
+        result = Result((), run)
+        return result
 
     def _set_role(self, statement: ast.SetRole) -> Result:
         instance, port = self.instance, statement.port
@@ -271,7 +304,7 @@ class Interpreter:
         if statement.main:
             if statement.has_port:
                 raise QueryError("Main can't set a port!")
-            return _effect(lambda: roles.promote(instance), _note("SetReplica", "Replica role set to MAIN."))
+            return _effect(lambda: roles.promote(instance), note("SetReplica", "Replica role set to MAIN."))
         if not statement.has_port:
             raise QueryError("Replica must set a port!")
 
@@ -280,15 +313,11 @@ class Interpreter:
                 raise QueryError("Port number invalid!")
             yield from roles.demote(instance, port)
 
-        notes = [_note("SetReplica", "Replica role set to REPLICA.")]
+        notes = [note("SetReplica", "Replica role set to REPLICA.")]
         if port == 7687:
             warning = "Be careful the replication port must be different from the memgraph port!"
-            notes.append(_note("ReplicaPortWarning", warning, "WARNING"))
+            notes.append(note("ReplicaPortWarning", warning, "WARNING"))
         return _effect(run, *notes)
-
-
-def _note(code: str, title: str, severity: str = "INFO") -> dict[str, str]:
-    return {"severity": severity, "code": code, "title": title, "description": ""}
 
 
 def _effect(procedure: Callable[[], Steps[None]], *notes: dict[str, str]) -> Result:

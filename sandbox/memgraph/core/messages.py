@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 Op: TypeAlias = list[Any]
-"""One change: `["n", id, labels, properties]` (a node's new state), `["d", id]`, `["i", label, properties]` or
-`["x", label, properties]` (index made or dropped). Plain lists, so that JSON carries them as they are."""
+"""One change, as a plain list so that JSON carries it as it is. A node's or a relationship's new state and its removal:
+`["n", id, labels, properties]`, `["d", id]`, `["r", id, type, start, end, properties]`, `["rd", id]`. Made or dropped:
+an index `["i", label, properties]`, `["x", label, properties]`, one over relationships `["ri", type, properties]`,
+`["rx", type, properties]` (type null: all), a constraint `["c", kind, label, properties]`,
+`["cx", kind, label, properties]`. A transaction lists removals of relationships before removals of nodes."""
 
 
 class Commit(NamedTuple):
@@ -34,16 +38,26 @@ class SwapMainUUID:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemRecovery:
+    """`This is our database`: an empty replica takes over its UUID, one with data of another database refuses."""
+
+    KIND: ClassVar[str] = "system"
+    main_uuid: str
+    database_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Ask for the replica's last durable timestamp and epoch."""
 
     KIND: ClassVar[str] = "heartbeat"
     main_uuid: str
+    database_uuid: str
 
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """One transaction. `previous` is the timestamp the replica must be at; with `two_phase` it only votes."""
+    """One transaction. `previous` is the timestamp the replica must have reached; with `two_phase` it only votes."""
 
     KIND: ClassVar[str] = "prepare"
     main_uuid: str
@@ -59,32 +73,43 @@ class Finalize:
 
     KIND: ClassVar[str] = "finalize"
     main_uuid: str
+    database_uuid: str
     ts: int
     decision: bool
 
 
-@dataclass(frozen=True, slots=True)
-class WalFiles:
-    """Missing commits, oldest first."""
+class WalPart(NamedTuple):
+    """Commits of one WAL file, oldest first, all of one epoch."""
 
-    KIND: ClassVar[str] = "wal"
-    main_uuid: str
-    database_uuid: str
+    epoch: str
     commits: list[Commit]
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything: replaces what the replica holds. `state` is `Instance.dump()`."""
+class WalFiles:
+    """WAL files in order; `current` tells the one that is still written to from finished ones."""
+
+    KIND: ClassVar[str] = "wal"
+    main_uuid: str
+    database_uuid: str
+    parts: list[WalPart]
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """Everything: replaces what the replica holds. `snapshot` is `durability.Snapshot` as plain values."""
 
     KIND: ClassVar[str] = "snapshot"
     main_uuid: str
-    state: dict[str, Any]
+    database_uuid: str
+    snapshot: dict[str, Any]
 
 
-Request: TypeAlias = Ping | SwapMainUUID | Heartbeat | Prepare | Finalize | WalFiles | Snapshot
-_KINDS: dict[str, type[Request]] = {
-    kind.KIND: kind for kind in (Ping, SwapMainUUID, Heartbeat, Prepare, Finalize, WalFiles, Snapshot)
+Request: TypeAlias = Ping | SwapMainUUID | SystemRecovery | Heartbeat | Prepare | Finalize | WalFiles | SnapshotFile
+KINDS: dict[str, type[Request]] = {
+    kind.KIND: kind
+    for kind in (Ping, SwapMainUUID, SystemRecovery, Heartbeat, Prepare, Finalize, WalFiles, SnapshotFile)
 }
 
 
@@ -97,11 +122,19 @@ class Answer:
     epoch: str = ""
 
 
+class Loss(enum.Enum):
+    """Why there is no answer. Except for `UNREACHABLE` the request may have been executed all the same."""
+
+    UNREACHABLE = "unreachable"
+    BROKEN = "broken"
+    TIMEOUT = "timeout"
+
+
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No answer. `timed_out` tells a silent peer from an unreachable one; the request may or may not have arrived."""
+    """No answer."""
 
-    timed_out: bool = False
+    how: Loss = Loss.UNREACHABLE
 
 
 def to_wire(message: Request | Answer) -> dict[str, Any]:
@@ -115,14 +148,16 @@ def to_wire(message: Request | Answer) -> dict[str, Any]:
 def request_from_wire(body: dict[str, Any]) -> Request:
     """The inverse of `to_wire` for requests. Raises ValueError on anything else."""
     values = dict(body)
-    kind = _KINDS.get(values.pop("rpc", ""))
+    kind = KINDS.get(values.pop("rpc", ""))
     if kind is None:
         raise ValueError(f"unknown replication RPC: {body.get('rpc')!r}")
     try:
         if kind is Prepare:
             values["commit"] = Commit(*values["commit"])
         elif kind is WalFiles:
-            values["commits"] = [Commit(*commit) for commit in values["commits"]]
+            values["parts"] = [
+                WalPart(epoch, [Commit(*commit) for commit in commits]) for epoch, commits in values["parts"]
+            ]
         return kind(**values)
     except (KeyError, TypeError) as error:
         raise ValueError(f"malformed replication RPC {kind.KIND}: {error}") from None

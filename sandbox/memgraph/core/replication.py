@@ -1,97 +1,89 @@
-"""The main's side between commits: the 1 s check of a replica, its heartbeat, its recovery."""
+"""The main's side between commits: the 1 s check of a replica, its heartbeat and the judgement over it (M-3.4, 3.6)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sandbox.memgraph.core.effects import Call, Sleep, Spawn, Steps
+from sandbox.memgraph.core import line, recovery
+from sandbox.memgraph.core.effects import Sleep, Steps, Until
 from sandbox.memgraph.core.epochs import Verdict
-from sandbox.memgraph.core.instance import Instance, Registration, Role, Status
-from sandbox.memgraph.core.messages import Answer, Heartbeat, Lost, Ping, Snapshot, WalFiles
+from sandbox.memgraph.core.instance import Instance, Mode, Registration, Status
+from sandbox.memgraph.core.messages import Answer, Heartbeat, Lost, Ping, SystemRecovery
 
 PING_TIMEOUT_S: Final = 5.0
 HEARTBEAT_TIMEOUT_S: Final = 10.0
-WAL_TIMEOUT_S: Final = 30.0
-SNAPSHOT_TIMEOUT_S: Final = 60.0
+SYSTEM_TIMEOUT_S: Final = 30.0
+ASYNC_PATIENCE_S: Final = 5.0
+"""An ASYNC replica's heartbeat gives up if the line isn't free by then: the commit that holds it may wait for it."""
 STRIKES: Final = 3
 """Exactly this many failed pings in a row make a replica invalid; further ones change nothing."""
-BATCH: Final = 1000
-"""Commits a WAL message carries at most: bounds a message's size, and its timeout is per message."""
-
-
-def current(instance: Instance, replica: Registration) -> bool:
-    """Whether this registration still stands (it may have been dropped while an answer was awaited)."""
-    return instance.role is Role.MAIN and instance.replicas.get(replica.name) is replica
 
 
 def check(instance: Instance, replica: Registration) -> Steps[None]:
     """Ping for ever; a replica that is invalid and answers gets a heartbeat. Frequency 0: no checks at all."""
     frequency = instance.settings.check_frequency_s
-    while frequency > 0 and current(instance, replica):
+    while frequency > 0 and line.stands(instance, replica):
         yield Sleep(frequency)
-        answer = yield Call(replica.address, Ping(), PING_TIMEOUT_S)
+        answer = yield from line.ask(replica, Ping(), PING_TIMEOUT_S)
         if isinstance(answer, Lost):
             replica.failures += 1
-            if replica.failures == STRIKES and replica.status is not Status.RECOVERY:
+            if replica.failures == STRIKES:  # whatever its state: also one in recovery, also a diverged one
                 replica.status = Status.INVALID
+                replica.unaligned = True
             continue
         replica.failures = 0
+        if replica.unaligned:
+            yield from align(instance, replica)
         if replica.status is Status.INVALID:
-            yield from heartbeat(instance, replica)
+            yield from queue_heartbeat(instance, replica)
+
+
+def align(instance: Instance, replica: Registration) -> Steps[None]:
+    """Offer the database's identity: an empty replica takes it, one with other data refuses for ever."""
+    request = SystemRecovery(instance.main_uuid, instance.database_uuid)
+    answer = yield from line.ask(replica, request, SYSTEM_TIMEOUT_S)
+    replica.unaligned = not (isinstance(answer, Answer) and answer.ok)
+
+
+def queue_heartbeat(instance: Instance, replica: Registration) -> Steps[None]:
+    """Have the replica asked where it stands. One such question waits at a time: a second would learn nothing more."""
+    if not replica.checking:
+        replica.checking = True
+        yield from line.enqueue(instance, replica, _recheck(instance, replica))
+
+
+def _recheck(instance: Instance, replica: Registration) -> Steps[None]:
+    replica.checking = False
+    yield from heartbeat(instance, replica)
 
 
 def heartbeat(instance: Instance, replica: Registration) -> Steps[Verdict | None]:
-    """Ask for the position and judge it; a lagging replica's recovery is started. None: no or a refusing answer."""
-    if replica.checking:
+    """Ask for the position and judge it; a lagging replica's recovery is queued. None: no or a refusing answer."""
+    patience = ASYNC_PATIENCE_S if replica.mode is Mode.ASYNC else None
+    request = Heartbeat(instance.main_uuid, instance.database_uuid)
+    answer = yield from line.ask(replica, request, HEARTBEAT_TIMEOUT_S, patience_s=patience)
+    if answer is None or not line.stands(instance, replica):
         return None
-    replica.checking = True
-    try:
-        answer = yield Call(replica.address, Heartbeat(instance.main_uuid), HEARTBEAT_TIMEOUT_S)
-    finally:
-        replica.checking = False
-    if not current(instance, replica):
-        return None
-    if isinstance(answer, Lost) or not answer.ok:
+    if isinstance(answer, Lost):
         replica.status = Status.INVALID
         return None
-    assert isinstance(answer, Answer)
-    replica.ts = answer.ldt
-    verdict = instance.epochs.judge(instance.ldt, answer.epoch, answer.ldt)
-    if verdict is Verdict.DIVERGED:
-        replica.status = Status.DIVERGED
-    elif verdict is Verdict.READY:
-        replica.status = Status.READY
-    else:
-        replica.status = Status.RECOVERY
-        yield Spawn(replica, recover(instance, replica))
-    return verdict
-
-
-def recheck(instance: Instance, replica: Registration) -> Steps[None]:
-    """The heartbeat that a commit queues for an invalid replica."""
-    if current(instance, replica) and replica.status is Status.INVALID:
-        yield from heartbeat(instance, replica)
-
-
-def recover(instance: Instance, replica: Registration) -> Steps[None]:
-    """Ship what is missing: commits if the log reaches back, else everything. Later commits wait for a next turn."""
-    target = instance.ldt
-    while True:
-        commits = instance.commits_after(replica.ts)
-        request: WalFiles | Snapshot
-        if commits is None:
-            request, timeout = Snapshot(instance.main_uuid, instance.dump()), SNAPSHOT_TIMEOUT_S
-        else:
-            request = WalFiles(instance.main_uuid, instance.database_uuid, commits[:BATCH])
-            timeout = WAL_TIMEOUT_S
-        before = replica.ts
-        answer = yield Call(replica.address, request, timeout)
-        if not current(instance, replica):
-            return
-        if isinstance(answer, Lost) or not answer.ok:
-            replica.status = Status.INVALID
-            return
+    if not answer.ok:
+        replica.unaligned = True  # its status stays what it was
+        return None
+    if not instance.settings.compat.heartbeat_only_advances:
         replica.ts = answer.ldt
-        if replica.ts >= target or replica.ts <= before:
-            break
-    replica.status = Status.READY if instance.ldt <= replica.ts else Status.INVALID
+    if instance.epochs.judge(instance.ldt, answer.epoch, answer.ldt) is Verdict.DIVERGED:
+        replica.status = Status.DIVERGED
+        return Verdict.DIVERGED
+    if instance.committing:
+        yield Until(lambda: not instance.committing)
+    if replica.status is Status.RECOVERY or not line.stands(instance, replica):
+        return None
+    if instance.settings.compat.heartbeat_only_advances:
+        replica.ts = max(replica.ts, answer.ldt)
+    if answer.ldt >= instance.ldt:
+        replica.status = Status.READY
+        return Verdict.READY
+    replica.status = Status.RECOVERY
+    yield from line.enqueue(instance, replica, recovery.recover(instance, replica, answer.ldt))
+    return Verdict.BEHIND

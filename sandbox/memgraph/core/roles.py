@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sandbox.memgraph.core import errors, replication
-from sandbox.memgraph.core.effects import Call, Cancel, FreshId, Listen, Spawn, Steps, StopListening
+from sandbox.memgraph.core import errors, line, replication
+from sandbox.memgraph.core.effects import Cancel, FreshId, Listen, Note, Sleep, Spawn, Steps, StopListening
 from sandbox.memgraph.core.epochs import Verdict
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role
@@ -36,7 +36,10 @@ def promote(instance: Instance) -> Steps[None]:
         yield StopListening()
         main_uuid = yield FreshId()
         epoch = yield FreshId()
+        if instance.prepared is not None:
+            yield Note("PreparedTransactionAborted", {"ts": instance.prepared.commit.ts})
         instance.prepared = None
+        instance.outbox += instance.files.finish()
         instance.epochs.promote(epoch, instance.ldt)
         instance.main_uuid = main_uuid
         instance.timestamp = max(instance.timestamp, instance.ldt + 1)
@@ -69,7 +72,7 @@ def demote(instance: Instance, port: int) -> Steps[None]:
 
 
 def register(instance: Instance, name: str, mode: Mode, address_text: str) -> Steps[None]:
-    """Register a replica and take it over. Errors 3 and 5 leave a ghost behind, as Memgraph 3.5 to 3.12 does.
+    """Register a replica and take it over. Error 5 leaves a ghost behind, error 3 does it up to 3.12.
 
     The role lock is held all the while: no commit and no SHOW REPLICAS passes until the peer answered or timed out.
     """
@@ -87,11 +90,15 @@ def register(instance: Instance, name: str, mode: Mode, address_text: str) -> St
     try:
         instance.replicas[name] = replica
         instance.persist_role()
-        answer = yield Call(address, SwapMainUUID(instance.main_uuid), SWAP_TIMEOUT_S)
-        if isinstance(answer, Lost) or not answer.ok:
+        answer = yield from line.ask(replica, SwapMainUUID(instance.main_uuid), SWAP_TIMEOUT_S)
+        if answer is None or isinstance(answer, Lost) or not answer.ok:
             raise errors.register_failed(name, errors.ERROR_ACCEPTING_MAIN)
+        yield from replication.align(instance, replica)
         verdict = yield from replication.heartbeat(instance, replica)
         if verdict is Verdict.DIVERGED:
+            if instance.settings.compat.diverged_rolled_back:
+                del instance.replicas[name]
+                instance.persist_role()
             raise errors.register_failed(name, errors.CONNECTION_FAILED)
         replica.ghost = False
     finally:
@@ -119,11 +126,30 @@ def start(instance: Instance) -> Steps[bool]:
     """
     instance.timestamp = max(instance.timestamp, instance.ldt + 1 if instance.ldt else 0)
     instance.next_timestamp()  # the start-up transaction (restore of triggers)
+    if instance.settings.files.snapshot_interval_s > 0:
+        yield Spawn(instance, _snapshots(instance))
     if instance.role is Role.REPLICA:
         assert instance.port is not None
         bound: bool = yield Listen(instance.port)
         return bound
     for replica in list(instance.replicas.values()):
+        yield from replication.align(instance, replica)
         yield from replication.heartbeat(instance, replica)
+    for replica in list(instance.replicas.values()):
         yield Spawn(replica, replication.check(instance, replica))
     return True
+
+
+def _snapshots(instance: Instance) -> Steps[None]:
+    """Write a snapshot now and then, on replicas too (3.7.2 and newer)."""
+    while True:
+        yield Sleep(instance.settings.files.snapshot_interval_s)
+        if instance.transactional():
+            instance.write_snapshot()
+
+
+def stop(instance: Instance) -> None:
+    """SIGTERM: close the WAL file and, if so set, write a snapshot."""
+    instance.outbox += instance.files.finish()
+    if instance.settings.files.snapshot_on_exit and instance.transactional():
+        instance.write_snapshot()

@@ -1,36 +1,60 @@
-"""SHOW queries: columns and rows as Memgraph Community 3.12 gives them."""
+"""SHOW queries: columns and rows as Memgraph Community gives them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors
+from sandbox.memgraph.core import errors, schema, storage_info
+from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.instance import VERSION, Instance, Registration, Role
+from sandbox.memgraph.core.instance import Instance, Registration, Role
 
+DATABASE: Final = "memgraph"
+"""The only one that Community has."""
+_STORAGE: Final = ("storage info", "value")
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "REPLICATION ROLE": ("replication role",),
     "REPLICAS": ("name", "socket_address", "sync_mode", "system_info", "data_info"),
-    "STORAGE INFO": ("storage info", "value"),
-    "STORAGE INFO ON CURRENT DATABASE": ("storage info", "value"),
+    "STORAGE INFO": _STORAGE,
+    "STORAGE INFO ON CURRENT DATABASE": _STORAGE,
+    "STORAGE INFO ON DATABASE": _STORAGE,
+    "BUILD INFO": ("build info", "value"),
+    "LICENSE INFO": ("license info", "value"),
+    "ACTIVE USERS INFO": ("username", "session uuid", "login timestamp"),
     "INDEX INFO": ("index type", "label", "property", "count"),
     "CONSTRAINT INFO": ("constraint type", "label", "properties", "data_type"),
+    "CONFIG": ("name", "default_value", "current_value", "description"),
     "VERSION": ("version",),
     "USERS": ("user",),
 }
-SUBJECTS: Final = {
+_SUBJECTS: Final = {
     "REPLICATION ROLE": "Managing replication is",
     "REPLICAS": "Managing replication is",
-    "STORAGE INFO": "Storage information query is",
-    "STORAGE INFO ON CURRENT DATABASE": "Storage information query is",
-    "INDEX INFO": "Info reporting is",
-    "CONSTRAINT INFO": "Info reporting is",
+    "CONFIG": "Configuration information query is",
     "VERSION": "Version information query is",
-    "USERS": "Authentication clause is",
+    "USERS": "Managing users is",
 }
-"""How the refusal inside an explicit transaction begins."""
+"""How the refusal inside an explicit transaction begins; all others are `Storage information query`."""
 ROLE_LOCKED: Final = frozenset({"REPLICATION ROLE", "REPLICAS"})
 """These need the role lock: they wait while a registration is going on."""
+SYSTEM_LOCKED: Final = frozenset({"USERS"})
+"""These are system queries, of which there is one at a time, like the statements that change users and roles."""
+_LOGIN: Final = "1970-01-01 00:00:00.000000"
+"""Of every session: the core has no clock."""
+
+
+def check(instance: Instance, statement: ast.Show, *, explicit: bool) -> None:
+    """What is refused when the query is prepared. Raises QueryError."""
+    compat = instance.settings.compat
+    if statement.what == "DATABASES":
+        raise errors.license_needed("multi-tenancy", compat)
+    if statement.what in ("DATABASE", "CURRENT DATABASE"):
+        raise QueryError(errors.NO_LICENSE)
+    if explicit:
+        subject = _SUBJECTS.get(statement.what, "Storage information query is")
+        raise errors.in_explicit_transaction(subject, compat)
+    if statement.database not in (None, DATABASE):
+        raise errors.license_needed("multi-tenancy", compat)
 
 
 def rows(instance: Instance, what: str) -> list[list[Any]]:
@@ -43,69 +67,48 @@ def rows(instance: Instance, what: str) -> list[list[Any]]:
                 raise QueryError(errors.SHOW_REPLICAS_ON_REPLICA)
             return [_replica(instance, replica) for replica in instance.replicas.values()]
         case "STORAGE INFO":
-            return [list(pair) for pair in _server_info().items()]
-        case "STORAGE INFO ON CURRENT DATABASE":
-            return [list(pair) for pair in _database_info(instance).items()]
+            return _pairs(storage_info.unscoped(instance))
+        case "STORAGE INFO ON CURRENT DATABASE" | "STORAGE INFO ON DATABASE":
+            return _pairs(storage_info.of_database(instance))
+        case "BUILD INFO":
+            return [["build_type", "RelWithDebInfo"]]
+        case "LICENSE INFO":
+            return _pairs(_license(policy=instance.settings.compat.license_policy))
+        case "ACTIVE USERS INFO":
+            return [[name, uuid, _LOGIN] for name, uuid in instance.sessions.values()]
         case "INDEX INFO":
-            return [_index(instance, label, properties) for label, properties in instance.graph.indexes]
+            return schema.index_rows(instance.graph)
+        case "CONSTRAINT INFO":
+            return schema.constraint_rows(instance.graph)
+        case "CONFIG":
+            return [list(row) for row in instance.settings.config]
         case "VERSION":
-            return [[VERSION]]
+            return [[instance.settings.compat.version]]
         case "USERS":
             return [[name] for name in instance.users]
     return []
+
+
+def _pairs(values: dict[str, Any]) -> list[list[Any]]:
+    return [list(pair) for pair in values.items()]
 
 
 def _replica(instance: Instance, replica: Registration) -> list[Any]:
     info: dict[str, Any] = {}
     if not replica.ghost:
         behind = replica.ts - instance.ldt
-        info = {"memgraph": {"ts": replica.ts, "behind": behind, "status": replica.status.value}}
+        info = {DATABASE: {"ts": replica.ts, "behind": behind, "status": replica.status.value}}
     return [replica.name, replica.address, replica.mode.value, None, info]  # system_info: Null without a licence
 
 
-def _index(instance: Instance, label: str, properties: tuple[str, ...]) -> list[Any]:
-    count = instance.graph.count((label, properties))
-    if not properties:
-        return ["label", label, None, count]
-    return ["label+property", label, list(properties), count]
-
-
-def _server_info() -> dict[str, Any]:
-    # Memory figures of a simulated server would mean nothing: they are there for their names only.
-    return {
-        "vm_max_map_count": 262144,
-        "memory_res": "0B",
-        "peak_memory_res": "0B",
-        "disk_usage": "0B",
-        "memory_tracked": "0B",
-        "memory_limit": "0B",
-        "license_memory_limit": "0B",
-        "query+graph_memory_tracked": "0B",
-        "vector_index_memory_tracked": "0B",
-        "global_isolation_level": "SNAPSHOT_ISOLATION",
-        "session_isolation_level": "",
-        "next_session_isolation_level": "",
-        "global_storage_mode": "IN_MEMORY_TRANSACTIONAL",
+def _license(*, policy: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "organization_name": "",
+        "license_key": "",
+        "is_valid": False,
+        "license_type": "",
+        "valid_until": "",
+        "memory_limit": "UNLIMITED",
+        "status": "You have not provided any license!",
     }
-
-
-def _database_info(instance: Instance) -> dict[str, Any]:
-    return {
-        "name": "memgraph",
-        "database_uuid": instance.database_uuid,
-        "state": "HOT",
-        "storage_mode": "IN_MEMORY_TRANSACTIONAL",
-        "vertex_count": len(instance.graph.nodes),
-        "edge_count": 0,
-        "average_degree": 0.0,
-        "unreleased_delta_objects": 0,
-        "disk_usage": "0B",
-        "graph_memory_tracked": "0B",
-        "query_memory_tracked": "0B",
-        "vector_index_memory_tracked": "0B",
-        "tenant_memory_tracked": "0B",
-        "tenant_peak_memory_tracked": "0B",
-        "tenant_memory_limit": "0B",
-        "storage_isolation_level": "SNAPSHOT_ISOLATION",
-        "health": "ready",
-    }
+    return values | ({"memory_limit_policy": "Memory usage is not limited."} if policy else {})

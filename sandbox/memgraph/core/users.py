@@ -7,9 +7,10 @@ import hmac
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher.ast import UserChange
+from sandbox.memgraph.core.durability import UsersRecord
 from sandbox.memgraph.core.effects import FreshId, Steps
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.instance import Instance, Role, UsersRecord
+from sandbox.memgraph.core.instance import Instance, Role
 
 
 def _hash(salt: str, password: str) -> str:
@@ -30,11 +31,11 @@ def change(instance: Instance, statement: UserChange) -> Steps[None]:
         raise QueryError(errors.USERS_ON_REPLICA)
     name, exists = statement.name, statement.name in instance.users
     if statement.action == "create" and exists:
-        raise QueryError(f"User '{name}' already exists.")
+        raise errors.user_exists(name)
     if statement.action == "create-if-missing" and exists:
         return
     if statement.action in ("password", "drop") and not exists:
-        raise QueryError(f"User '{name}' doesn't exist.")
+        raise errors.no_such_user(name, drop=statement.action == "drop")
     if statement.action == "drop":
         del instance.users[name]
     else:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import neo4j
 import pytest
 from memgraph_process import ADDRESS, Memgraph, eventually, memgraphs
-from neo4j.exceptions import ClientError, Neo4jError
+from neo4j.exceptions import ClientError, Neo4jError, TransientError
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.packstream import Structure
@@ -152,8 +155,7 @@ def test_main_with_commits_of_its_own_rejoins_as_a_ghost(cluster: list[Memgraph]
     assert failure(new, register_old).message == "Couldn't register replica old. Error: 3"
     assert new.query("SHOW REPLICAS") == [["old", old.address, "strict_sync", None, {}]]
     old.stop()
-    for path in (old.directory / "data").iterdir():
-        path.unlink()
+    shutil.rmtree(old.directory / "data")
     old.start()
     new.query("DROP REPLICA old")
     register(new, old, "old_wiped", "STRICT_SYNC")
@@ -215,3 +217,147 @@ def test_restored_main_finds_its_replicas_again(tmp_path: Path) -> None:
         eventually(lambda: main.status()["r"]["status"] == "ready")
         main.query("CREATE (:T {id: 2})")
         assert replica.ids() == [1, 2]
+
+
+@contextmanager
+def unanswered(instance: Memgraph, query: str) -> Iterator[None]:
+    """A client that has asked and doesn't wait for the answer."""
+    with socket.create_connection((ADDRESS, instance.bolt)) as client:
+        client.sendall(MAGIC + bytes.fromhex("00000205" + "00" * 12))
+        messages = (
+            Structure(0x01, [{"user_agent": "t"}]),
+            Structure(0x6A, [{"scheme": "none"}]),
+            Structure(0x10, [query, {}, {}]),
+            Structure(0x3F, [{"n": -1}]),
+        )
+        client.sendall(b"".join(map(encode, messages)))
+        yield
+
+
+def end(instance: Memgraph, **command: object) -> None:
+    """Give a command that ends the process, and wait for that."""
+    process = instance.process
+    assert process is not None
+    with pytest.raises((OSError, anyio.EndOfStream, anyio.IncompleteRead)):
+        instance.admin(**command)
+    process.wait(10)
+
+
+def test_hang_after_a_confirmation_leaves_the_vote_standing(cluster: list[Memgraph]) -> None:
+    main, strict, _ = cluster
+    register(main, strict, "strict", "STRICT_SYNC")
+    strict.admin(knob="hang", rpc="prepare", when="after", times=1)
+    with unanswered(main, "CREATE (:T {id: 1})"):
+        eventually(lambda: strict.admin(show="state")["prepared"])
+        assert main.admin(show="state")["vertex_count"] == 0, "not visible before every vote is in"
+        with pytest.raises(Neo4jError, match="Couldn't set role to replica!"):
+            main.query(f"SET REPLICATION ROLE TO REPLICA WITH PORT {main.replication}")
+        strict.admin(knob="hang", times=0)
+        eventually(lambda: main.ids() == strict.ids() == [1])
+
+
+def test_hang_before_is_executed_when_let_go(cluster: list[Memgraph]) -> None:
+    main, _, lazy = cluster
+    register(main, lazy, "lazy", "ASYNC")
+    lazy.admin(knob="hang", rpc="prepare", when="before", times=1)
+    main.query("CREATE (:T {id: 1})")
+    assert main.status()["lazy"]["status"] == "replicating"
+    assert lazy.ids() == []
+    lazy.admin(knob="hang", times=0)
+    eventually(lambda: lazy.ids() == [1])
+    eventually(lambda: main.status()["lazy"]["status"] == "ready")
+    assert main.admin(knob="hang", rpc="nonsense")["ok"] is False
+
+
+def test_stalled_disk_stalls_commits_and_not_the_server(cluster: list[Memgraph]) -> None:
+    main = cluster[0]
+    main.query("CREATE (:T {id: 1})")
+    main.admin(knob="disk", state="stall")
+    with unanswered(main, "CREATE (:T {id: 2})"):
+        eventually(lambda: len(main.admin(show="state")["wals"]) and main.admin(show="state")["wals"][-1][2] > 2)
+        assert main.query("SHOW REPLICATION ROLE") == [["main"]]
+        assert main.admin(show="state")["vertex_count"] == 1
+        main.admin(knob="disk", state="ok")
+        eventually(lambda: main.ids() == [1, 2])
+
+
+def test_power_failure_takes_unsynced_commits(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1, "--storage-wal-file-flush-every-n-tx=3", born_replica=False) as (instance,):
+        for number in range(5):
+            instance.query("CREATE (:T {id: $id})", id=number)
+        end(instance, kill="power")
+        instance.stop()
+        instance.start(born_replica=False)
+        assert instance.ids() == [0, 1, 2]
+        instance.query("CREATE (:T {id: 9})")
+        instance.stop()
+        instance.start(born_replica=False)
+        assert instance.ids() == [0, 1, 2, 9], "killed, it loses nothing"
+
+
+def test_wiped_volume_comes_back_empty_and_is_filled_again(cluster: list[Memgraph]) -> None:
+    main, strict, _ = cluster
+    register(main, strict, "strict", "STRICT_SYNC")
+    main.query("CREATE (:T {id: 1})")
+    end(strict, kill="wipe")
+    strict.stop()
+    strict.start()
+    assert strict.ids() == []
+    main.query("DROP REPLICA strict")
+    register(main, strict, "strict_again", "STRICT_SYNC")
+    assert strict.ids() == [1]
+
+
+def test_sigterm_writes_a_snapshot_that_is_enough(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1, born_replica=False) as (instance,):
+        instance.query("CREATE (:T {id: 1})")
+        before = instance.admin(show="state")
+        assert instance.stop(signal.SIGTERM) == 0
+        shutil.rmtree(instance.directory / "data" / "wal")
+        instance.start(born_replica=False)
+        after = instance.admin(show="state")
+        assert instance.ids() == [1]
+        assert (after["epoch"], after["history"], after["snapshots"]) == (before["epoch"], [], [before["ldt"]])
+
+
+def test_start_without_recovery_keeps_the_identity_and_sets_the_data_aside(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 1, "--data-recovery-on-startup=false", born_replica=False) as (instance,):
+        instance.query("CREATE (:T {id: 1})")
+        uuid = instance.admin(show="state")["database_uuid"]
+        instance.stop()
+        instance.start(born_replica=False)
+        assert instance.ids() == []
+        assert instance.admin(show="state")["database_uuid"] == uuid
+        assert list((instance.directory / "data" / "wal.backup").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "text"),
+    [
+        ("3.6", TransientError, "At least one SYNC replica has not confirmed"),
+        ("3.9", ClientError, "At least one SYNC replica has not confirmed"),
+        ("3.12", ClientError, "Failed to replicate to SYNC replica 'b'"),
+    ],
+)
+def test_a_driver_sees_the_imitated_release(tmp_path: Path, level: str, kind: type[Neo4jError], text: str) -> None:
+    """M-2.1: under 3.6 the driver's hint is to try again, although the write is committed."""
+    with memgraphs(tmp_path, 2, f"--compat={level}") as (main, replica):
+        main.query("SET REPLICATION ROLE TO MAIN")
+        register(main, replica, "b", "SYNC")
+        replica.stop()
+        error = failure(main, "CREATE (:T {id: 1})")
+        assert type(error) is kind
+        assert text in (error.message or "")
+        assert main.ids() == [1]
+
+
+def test_a_driver_gets_masters_warning_as_a_notification(tmp_path: Path) -> None:
+    with memgraphs(tmp_path, 2, "--compat=master") as (main, replica):
+        main.query("SET REPLICATION ROLE TO MAIN")
+        register(main, replica, "b", "SYNC")
+        replica.stop()
+        assert main.driver is not None
+        with main.driver.session() as session:
+            summary = session.run("CREATE (:T {id: 1})").consume()
+        assert [note["code"] for note in summary.metadata["notifications"]] == ["SyncReplicationFailure"]
+        assert "WARNING" in [status.raw_severity for status in summary.gql_status_objects]

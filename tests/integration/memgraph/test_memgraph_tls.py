@@ -124,5 +124,5 @@ def test_process_refuses_half_a_pair(files: Path, tmp_path: Path) -> None:
         timeout=30,
         check=False,
     )
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert "add --bolt-key-file" in result.stderr

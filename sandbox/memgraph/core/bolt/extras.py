@@ -15,7 +15,6 @@ TIMEOUT_LIMIT_S: Final = 600.0
 NO_STRUCTURES: Final = (
     "This simulated server knows no temporal or spatial parameters, nor nodes as parameters: pass numbers or strings."
 )
-_NO_IMPERSONATION: Final = "Access to impersonate user requires an enterprise, ai_platform, or oem license."
 
 
 def check_target(instance: Instance, extra: dict[str, Any]) -> None:
@@ -28,10 +27,10 @@ def check_target(instance: Instance, extra: dict[str, Any]) -> None:
         raise QueryError("Malformed config input.")
     if "imp_user" in extra:
         if user in instance.users:
-            raise QueryError(_NO_IMPERSONATION)
+            raise errors.license_needed("impersonate user", instance.settings.compat)
         raise QueryError("Trying to impersonate a user that doesn't exist.", errors.TRANSIENT)
     if database != "memgraph":
-        raise QueryError(f'Tried to retrieve an unknown database "{database}".', errors.TRANSIENT)
+        raise errors.unknown_database(database)
 
 
 def amount(reader: Reader) -> tuple[int, int | None]:

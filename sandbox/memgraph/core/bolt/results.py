@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
-from sandbox.memgraph.core.interpreter import Result
+from sandbox.memgraph.core.result import Result
 
 
 class Abandoned(ProtocolError):
@@ -56,8 +56,9 @@ class Results:
 
 def summary(result: Result, run_id: str) -> dict[str, Any]:
     """The last SUCCESS of a result (M-4.5). The query `BEGIN` and its like have next to nothing to tell."""
+    notes = {"notifications": result.notifications} if result.notifications else {}
     if result.control:
-        return {"has_more": False, "run_id": run_id}
+        return {"has_more": False, "run_id": run_id, **notes}
     told: dict[str, Any] = {
         "parsing_time": 0.0,
         "planning_time": 0.0,
@@ -71,6 +72,4 @@ def summary(result: Result, run_id: str) -> dict[str, Any]:
         told |= {"plan_execution_time": 0.0, "number_of_hops": 0}
     if result.stats:
         told["stats"] = result.stats
-    if result.notifications:
-        told["notifications"] = result.notifications
-    return told
+    return told | notes

@@ -19,9 +19,9 @@ from sandbox.memgraph.core.bolt.messages import failure
 from sandbox.memgraph.core.bolt.packstream import Malformed, PackError, Reader, Structure
 from sandbox.memgraph.core.bolt.results import Results, summary
 from sandbox.memgraph.core.bolt.stream import Version, encode
-from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.effects import FreshId, Steps
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
-from sandbox.memgraph.core.graph import Node
+from sandbox.memgraph.core.graph import Node, Relationship
 from sandbox.memgraph.core.instance import Instance
 from sandbox.memgraph.core.interpreter import Interpreter
 
@@ -89,6 +89,7 @@ class Session:
     def close(self) -> None:
         """The connection ended: abort what was open."""
         self.interpreter.abort()
+        self.instance.sessions.pop(self, None)
         self.state = State.CLOSED
 
     def _handler(self, tag: int) -> _Handler:
@@ -115,10 +116,16 @@ class Session:
         self._send(failure(code, message))
 
     def _convert(self, value: Any) -> Any:
-        if not isinstance(value, Node):
-            raise PackError(f"{type(value).__name__} has no PackStream form")
-        fields: list[Any] = [value.id, list(value.labels), value.properties]
-        return Structure(0x4E, [*fields, str(value.id)] if self.version[0] >= 5 else fields)
+        """Nodes and relationships as structures; Bolt 5 names the same ids once more, as text."""
+        match value:
+            case Node(node_id, labels, properties):
+                return self._structure(0x4E, [node_id, list(labels), properties], [node_id])
+            case Relationship(edge_id, kind, start, end, properties):
+                return self._structure(0x52, [edge_id, start, end, kind, properties], [edge_id, start, end])
+        raise PackError(f"{type(value).__name__} has no PackStream form")
+
+    def _structure(self, tag: int, fields: list[Any], ids: list[int]) -> Structure:
+        return Structure(tag, [*fields, *map(str, ids)] if self.version[0] >= 5 else fields)
 
     # Messages of any time
 
@@ -157,16 +164,16 @@ class Session:
         if self.version >= (5, 1):
             self._greet()
         else:
-            self._login(metadata)
-        yield from ()
+            yield from self._login(metadata)
 
     def _logon(self, marker: int, reader: Reader) -> Steps[None]:
         _need(marker, 1)
-        self._login(reader.expect(dict))
-        yield from ()
+        yield from self._login(reader.expect(dict))
 
-    def _login(self, metadata: dict[str, Any]) -> None:
+    def _login(self, metadata: dict[str, Any]) -> Steps[None]:
         if accepted(self.instance, metadata):
+            name = str(metadata.get("principal", "")) if self.instance.users else ""
+            self.instance.sessions[self] = (name, (yield FreshId()))
             self.state = State.IDLE
             self._greet()
         else:
@@ -181,7 +188,8 @@ class Session:
         self.interpreter.abort()
         self._results.clear()
         self.state = State.INIT
-        self._success({})
+        if self.instance.settings.compat.logoff_answered:
+            self._success({})
         yield from ()
 
     # Messages: queries
@@ -231,16 +239,16 @@ class Session:
         self._need_idle()
         self._configure(extra)
         self._results.clear()
-        self.interpreter.begin(read_only=extra.get("mode") == "r")
+        yield from self.interpreter.begin(read_only=extra.get("mode") == "r")
         yield from self.interpreter.arm(timeout_s(extra))
         self._success({})
 
     def _commit(self, marker: int, reader: Reader) -> Steps[None]:
         _need(marker, 0)
         self._need_idle()
-        yield from self.interpreter.commit()
+        notifications = yield from self.interpreter.commit()
         self._results.clear()
-        self._success({})
+        self._success({"notifications": notifications, "run_id": self._run_id} if notifications else {})
 
     def _rollback(self, marker: int, reader: Reader) -> Steps[None]:
         _need(marker, 0)

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from sandbox.memgraph.core.bolt.packstream import Structure, pack
+from sandbox.memgraph.core.compat import DEFAULT
 from sandbox.memgraph.core.errors import ProtocolError
 
 Version: TypeAlias = tuple[int, int]
 MAGIC: Final = b"\x60\x60\xb0\x17"
 HANDSHAKE_SIZE: Final = 20
-SUPPORTED: Final[frozenset[Version]] = frozenset({(1, 0), (4, 0), (4, 1), (4, 3), (4, 4), (5, 2)})
-"""Of Memgraph 3.12 (M-4.1); (4, 4) is new in it."""
 CHUNK_SIZE: Final = 65535
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one message: a query with its parameters. Guards memory against a broken client."""
 
 
-def negotiate(handshake: bytes, supported: frozenset[Version] = SUPPORTED) -> Version | None:
+def negotiate(handshake: bytes, supported: frozenset[Version] = DEFAULT.bolt_versions) -> Version | None:
     """The version for a client's 20 bytes: first proposal that fits, its range downwards. None: magic or all wrong."""
     if handshake[:4] != MAGIC:
         return None

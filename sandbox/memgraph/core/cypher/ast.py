@@ -1,194 +1,100 @@
-"""What a query says, as data."""
+"""What a query says, as data. Expressions and clauses have modules of their own, but all go by this one's name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-# Expressions
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """Null, boolean, number or string."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """`$name`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A bound name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """`subject.key`."""
-
-    subject: Expression
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """`[a, b]`."""
-
-    items: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf:
-    """`{key: value}`."""
-
-    items: tuple[tuple[str, Expression], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """`NOT x`, `-x`, `x IS NULL`, `x IS NOT NULL`: operators `NOT`, `-`, `NULL`, `NOT NULL`."""
-
-    operator: str
-    operand: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """`left operator right`; `<>` for inequality, `IN`, `AND`, `OR`, `XOR` in upper case."""
-
-    operator: str
-    left: Expression
-    right: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A call, name in lower case. `count(*)` is `count` without arguments."""
-
-    name: str
-    arguments: tuple[Expression, ...]
-    distinct: bool = False
-
-
-Expression: TypeAlias = Literal | Parameter | Variable | Property | ListOf | MapOf | Unary | Binary | Function
-AGGREGATES = frozenset({"count", "min", "max", "sum", "collect"})
-
-# Clauses
-
-
-@dataclass(frozen=True, slots=True)
-class NodePattern:
-    """`(variable:Label {key: value})`; the properties may also be a parameter."""
-
-    variable: str
-    labels: tuple[str, ...]
-    properties: MapOf | Parameter
-
-
-@dataclass(frozen=True, slots=True)
-class Unwind:
-    """UNWIND."""
-
-    items: Expression
-    variable: str
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """MATCH with its WHERE."""
-
-    patterns: tuple[NodePattern, ...]
-    where: Expression | None
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """CREATE of nodes."""
-
-    patterns: tuple[NodePattern, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetItem:
-    """`variable.key = value`; no key: `variable += value`."""
-
-    variable: str
-    key: str | None
-    value: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class SetLabels:
-    """`SET variable:Label`."""
-
-    variable: str
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """SET."""
-
-    items: tuple[SetItem | SetLabels, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """MERGE of one node."""
-
-    pattern: NodePattern
-    on_create: Set | None
-    on_match: Set | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """DELETE and DETACH DELETE (there are no relationships here to tell them apart)."""
-
-    items: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of RETURN, with its name."""
-
-    expression: Expression
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """RETURN. `order`: (expression, descending)."""
-
-    columns: tuple[Column, ...]
-    distinct: bool
-    order: tuple[tuple[Expression, bool], ...]
-    skip: Expression | None
-    limit: Expression | None
-
-
-Clause: TypeAlias = Unwind | Match | Create | Set | Merge | Delete | Return
-
-# Statements
+from sandbox.memgraph.core.cypher.clauses import (
+    WRITING,
+    Clause,
+    Column,
+    Create,
+    Delete,
+    EdgePattern,
+    Match,
+    Merge,
+    NodePattern,
+    Path,
+    Remove,
+    RemoveLabels,
+    RemoveProperty,
+    Return,
+    Set,
+    SetAll,
+    SetItem,
+    SetLabels,
+    Unwind,
+    With,
+)
+from sandbox.memgraph.core.cypher.expressions import (
+    AGGREGATES,
+    Binary,
+    Case,
+    Expression,
+    Function,
+    HasLabels,
+    ListOf,
+    Literal,
+    MapOf,
+    Parameter,
+    Property,
+    Unary,
+    Variable,
+    children,
+    variables,
+)
+
+__all__ = [
+    "AGGREGATES",
+    "WRITING",
+    "Binary",
+    "Case",
+    "Clause",
+    "Column",
+    "Create",
+    "Delete",
+    "EdgePattern",
+    "Expression",
+    "Function",
+    "HasLabels",
+    "ListOf",
+    "Literal",
+    "MapOf",
+    "Match",
+    "Merge",
+    "NodePattern",
+    "Parameter",
+    "Path",
+    "Property",
+    "Remove",
+    "RemoveLabels",
+    "RemoveProperty",
+    "Return",
+    "Set",
+    "SetAll",
+    "SetItem",
+    "SetLabels",
+    "Unary",
+    "Unwind",
+    "Variable",
+    "With",
+    "children",
+    "variables",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Cypher:
-    """A query over data."""
+    """A query over data. `commit_every`: rows between two commits, of USING PERIODIC COMMIT."""
 
     clauses: tuple[Clause, ...]
+    commit_every: int | None = None
 
     @property
     def writes(self) -> bool:
         """Whether Memgraph's planner would call it `w` or `rw`."""
-        return any(isinstance(clause, Create | Set | Merge | Delete) for clause in self.clauses)
+        return any(isinstance(clause, WRITING) for clause in self.clauses)
 
     @property
     def kind(self) -> str:
@@ -204,6 +110,65 @@ class IndexChange:
     create: bool
     label: str
     properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeIndexChange:
+    """CREATE EDGE INDEX ON or DROP EDGE INDEX ON; no type: GLOBAL."""
+
+    create: bool
+    type: str | None
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintChange:
+    """CREATE CONSTRAINT ON or DROP CONSTRAINT ON; `kind`: exists or unique."""
+
+    create: bool
+    kind: str
+    label: str
+    properties: tuple[str, ...]
+
+
+SchemaChange: TypeAlias = IndexChange | EdgeIndexChange | ConstraintChange
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTrigger:
+    """CREATE TRIGGER; `event` as SHOW TRIGGERS names it (`ANY`, `() CREATE`), `statement` as written."""
+
+    name: str
+    event: str
+    before: bool
+    statement: str
+    invoker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropTrigger:
+    """DROP TRIGGER."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTriggers:
+    """SHOW TRIGGERS."""
+
+
+TriggerStatement: TypeAlias = CreateTrigger | DropTrigger | ShowTriggers
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """A statement of Memgraph Enterprise, and what Community answers to it.
+
+    `feature`: the answer is the release's sentence about the licence that this needs.
+    """
+
+    answer: str = ""
+    feature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +198,15 @@ class DropReplica:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A SHOW query; `what` is its words after SHOW, in upper case (`REPLICATION ROLE`)."""
+    """A SHOW query; `what` is its words after SHOW, in upper case (`REPLICATION ROLE`), without a database's name."""
 
     what: str
+    database: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coordination:
+    """A statement for Enterprise's coordinators (SHOW INSTANCES, REGISTER INSTANCE ...): always refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,4 +225,16 @@ class TransactionControl:
     action: str
 
 
-Statement: TypeAlias = Cypher | IndexChange | SetRole | Register | DropReplica | Show | UserChange | TransactionControl
+Statement: TypeAlias = (
+    Cypher
+    | SchemaChange
+    | TriggerStatement
+    | Forbidden
+    | SetRole
+    | Register
+    | DropReplica
+    | Show
+    | Coordination
+    | UserChange
+    | TransactionControl
+)

@@ -28,6 +28,8 @@ class Cursor:
 
     def at(self, *words: str) -> bool:
         """Whether the next tokens are these keywords or operators."""
+        if self.tokens[self.index].keyword != words[0]:
+            return False
         following = self.tokens[self.index : self.index + len(words)]
         return len(following) == len(words) and all(
             token.keyword == word for token, word in zip(following, words, strict=True)

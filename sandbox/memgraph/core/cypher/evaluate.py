@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from sandbox.memgraph.core.cypher import ast
+from sandbox.memgraph.core.cypher.context import Context, Row
+from sandbox.memgraph.core.cypher.functions import call
 from sandbox.memgraph.core.cypher.values import (
+    EdgeRef,
     NodeRef,
     conjunction,
     contains,
@@ -18,27 +19,9 @@ from sandbox.memgraph.core.cypher.values import (
     type_name,
 )
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import Node
-from sandbox.memgraph.core.transaction import Transaction
 
-Row: TypeAlias = dict[str, Any]
-LIST_LIMIT: Final = 10_000_000
-"""Elements that range() makes at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What expressions refer to besides the row."""
-
-    transaction: Transaction
-    parameters: Mapping[str, Any]
-
-    def node(self, reference: NodeRef) -> Node:
-        """A node's visible version; of a node deleted in this transaction, its last one."""
-        node = self.transaction.get(reference.id) or self.transaction.deleted.get(reference.id)
-        if node is None:
-            raise QueryError("Trying to get a property from a deleted object.")
-        return node
+SETTLED: Final = " settled"
+"""The name, impossible in a query, under which a row has the values of aggregations by the identity of their nodes."""
 
 
 def evaluate(expression: ast.Expression, row: Row, context: Context) -> Any:
@@ -51,7 +34,7 @@ def evaluate(expression: ast.Expression, row: Row, context: Context) -> Any:
                 raise QueryError(f"Parameter ${name} not provided.")
             return context.parameters[name]
         case ast.Variable(name):
-            if name not in row:
+            if name not in row:  # in MERGE, a property that depends on a part that isn't there
                 raise QueryError(f"Unbound variable: {name}.")
             return row[name]
         case ast.Property(subject, key):
@@ -62,15 +45,35 @@ def evaluate(expression: ast.Expression, row: Row, context: Context) -> Any:
             return {key: evaluate(item, row, context) for key, item in pairs}
         case ast.Unary(operator, operand):
             return _unary(operator, evaluate(operand, row, context))
+        case ast.Binary("[]", left, right):
+            return _subscript(evaluate(left, row, context), evaluate(right, row, context), context)
         case ast.Binary(operator, left, right):
             return _binary(operator, evaluate(left, row, context), evaluate(right, row, context))
+        case ast.HasLabels(subject, labels):
+            return _has_labels(evaluate(subject, row, context), labels, context)
+        case ast.Case():
+            return _case(expression, row, context)
         case ast.Function(name, arguments):
             if name in ast.AGGREGATES:
-                raise QueryError("Aggregation functions are only allowed in RETURN.")
-            function = _FUNCTIONS.get(name)
-            if function is None:
-                raise QueryError(f"Function '{name.upper()}' doesn't exist.")
-            return function([evaluate(argument, row, context) for argument in arguments], context)
+                if id(expression) in row.get(SETTLED, ()):
+                    return row[SETTLED][id(expression)]
+                raise QueryError("Aggregation functions are only allowed in WITH and RETURN.")
+            return call(name, [evaluate(argument, row, context) for argument in arguments], context)
+
+
+def _case(expression: ast.Case, row: Row, context: Context) -> Any:
+    for condition, value in expression.branches:
+        if truth(evaluate(condition, row, context), "CASE"):
+            return evaluate(value, row, context)
+    return evaluate(expression.otherwise, row, context)
+
+
+def _has_labels(subject: Any, labels: tuple[str, ...], context: Context) -> bool | None:
+    if subject is None:
+        return None
+    if not isinstance(subject, NodeRef):
+        raise QueryError("Only nodes have labels.")
+    return all(label in context.node(subject).labels for label in labels)
 
 
 def truth(value: Any, what: str) -> bool | None:
@@ -83,11 +86,23 @@ def truth(value: Any, what: str) -> bool | None:
 def _property(subject: Any, key: str, context: Context) -> Any:
     if subject is None:
         return None
-    if isinstance(subject, NodeRef):
-        return context.node(subject).properties.get(key)
+    if isinstance(subject, NodeRef | EdgeRef):
+        return context.entity(subject).properties.get(key)
     if isinstance(subject, dict):
         return subject.get(key)
     raise QueryError("Only nodes, edges, maps, temporal types and graphs have properties to be looked-up.")
+
+
+def _subscript(subject: Any, key: Any, context: Context) -> Any:
+    if subject is None or key is None:
+        return None
+    if isinstance(subject, list):
+        if type(key) is not int:
+            raise QueryError("Expected an integer as a list index, got " + type_name(key) + ".")
+        return subject[key] if -len(subject) <= key < len(subject) else None
+    if not isinstance(key, str):
+        raise QueryError("Expected a string as a property name, got " + type_name(key) + ".")
+    return _property(subject, key, context)
 
 
 def _unary(operator: str, value: Any) -> Any:
@@ -123,7 +138,19 @@ def _binary(operator: str, left: Any, right: Any) -> Any:
             return _not(less(left, right, operator))
         case "IN":
             return contains(left, right)
+        case "STARTS WITH" | "ENDS WITH" | "CONTAINS":
+            return _compare_text(operator, left, right)
     return _arithmetic(operator, left, right)
+
+
+def _compare_text(operator: str, left: Any, right: Any) -> bool | None:
+    if left is None or right is None:
+        return None
+    if not (isinstance(left, str) and isinstance(right, str)):
+        raise QueryError(f"{operator} expected two strings, got {type_name(left)} and {type_name(right)}.")
+    if operator == "STARTS WITH":
+        return left.startswith(right)
+    return left.endswith(right) if operator == "ENDS WITH" else right in left
 
 
 def _not(value: bool | None) -> bool | None:
@@ -169,57 +196,3 @@ def _arithmetic(operator: str, left: Any, right: Any) -> Any:
     if both_int and not -(2**63) <= result < 2**63:
         raise QueryError("Integer overflow.")
     return result
-
-
-def _node_argument(name: str, arguments: list[Any]) -> NodeRef | None:
-    if len(arguments) != 1 or not (arguments[0] is None or isinstance(arguments[0], NodeRef)):
-        raise QueryError(f"'{name}' requires exactly one node.")
-    reference: NodeRef | None = arguments[0]
-    return reference
-
-
-def _id(arguments: list[Any], context: Context) -> Any:
-    reference = _node_argument("id", arguments)
-    return None if reference is None else reference.id
-
-
-def _labels(arguments: list[Any], context: Context) -> Any:
-    reference = _node_argument("labels", arguments)
-    return None if reference is None else list(context.node(reference).labels)
-
-
-def _properties(arguments: list[Any], context: Context) -> Any:
-    reference = _node_argument("properties", arguments)
-    return None if reference is None else dict(context.node(reference).properties)
-
-
-def _size(arguments: list[Any], context: Context) -> Any:
-    if len(arguments) != 1 or not isinstance(arguments[0], list | str | dict | None):
-        raise QueryError("'size' requires exactly one list, string or map.")
-    return None if arguments[0] is None else len(arguments[0])
-
-
-def _coalesce(arguments: list[Any], context: Context) -> Any:
-    return next((argument for argument in arguments if argument is not None), None)
-
-
-def _range(arguments: list[Any], context: Context) -> Any:
-    if len(arguments) not in (2, 3) or not all(type(argument) is int for argument in arguments):
-        raise QueryError("'range' requires two or three integers.")
-    first, last, step = (*arguments, 1)[:3]
-    if step == 0:
-        raise QueryError("Step argument of 'range' can't be zero.")
-    numbers = range(first, last + (1 if step > 0 else -1), step)
-    if len(numbers) > LIST_LIMIT:
-        raise QueryError("'range' would make too long a list.")
-    return list(numbers)
-
-
-_FUNCTIONS: Final[dict[str, Callable[[list[Any], Context], Any]]] = {
-    "id": _id,
-    "labels": _labels,
-    "properties": _properties,
-    "size": _size,
-    "coalesce": _coalesce,
-    "range": _range,
-}

@@ -88,9 +88,54 @@ def _postfix(cursor: Cursor, depth: int) -> ast.Expression:
         elif cursor.accept("IS", "NULL"):
             result = ast.Unary("NULL", result)
         elif cursor.accept("IN"):
-            result = ast.Binary("IN", result, _sum(cursor, depth + 1))
+            result = ast.Binary("IN", result, _operand(cursor, depth + 1))
+        elif (operator := _string_operator(cursor)) is not None:
+            result = ast.Binary(operator, result, _operand(cursor, depth + 1))
+        elif cursor.accept("["):
+            result = ast.Binary("[]", result, expression(cursor, depth + 1))
+            cursor.expect("]")
+        elif isinstance(result, ast.Variable) and cursor.at(":"):
+            result = ast.HasLabels(result, labels(cursor))
         else:
             return result
+
+
+def _operand(cursor: Cursor, depth: int) -> ast.Expression:
+    if depth > DEPTH_LIMIT:
+        raise cursor.error("expression nested too deeply")
+    return _sum(cursor, depth)
+
+
+def _string_operator(cursor: Cursor) -> str | None:
+    for words in (("STARTS", "WITH"), ("ENDS", "WITH"), ("CONTAINS",)):
+        if cursor.accept(*words):
+            return " ".join(words)
+    return None
+
+
+def labels(cursor: Cursor) -> tuple[str, ...]:
+    """`:A:B`, each once, or nothing."""
+    found: list[str] = []
+    while cursor.accept(":"):
+        found.append(cursor.name())
+    return tuple(dict.fromkeys(found))
+
+
+def _case(cursor: Cursor, depth: int) -> ast.Case:
+    """With a value after CASE, each WHEN is compared with it."""
+    subject = None if cursor.at("WHEN") else expression(cursor, depth + 1)
+    branches: list[tuple[ast.Expression, ast.Expression]] = []
+    while cursor.accept("WHEN"):
+        condition = expression(cursor, depth + 1)
+        cursor.expect("THEN")
+        if subject is not None:
+            condition = ast.Binary("=", subject, condition)
+        branches.append((condition, expression(cursor, depth + 1)))
+    if not branches:
+        raise cursor.mismatch("WHEN")
+    otherwise = expression(cursor, depth + 1) if cursor.accept("ELSE") else ast.Literal(None)
+    cursor.expect("END")
+    return ast.Case(tuple(branches), otherwise)
 
 
 def _atom(cursor: Cursor, depth: int) -> ast.Expression:
@@ -107,6 +152,9 @@ def _atom(cursor: Cursor, depth: int) -> ast.Expression:
         return ast.ListOf(_sequence(cursor, "]", depth))
     if cursor.at("{"):
         return map_of(cursor, depth)
+    if token.keyword == "CASE" and cursor.tokens[cursor.index + 1].kind in ("name", "quoted", "int", "string", "param"):
+        cursor.advance()
+        return _case(cursor, depth)
     if token.kind == "name" and cursor.tokens[cursor.index + 1].text == "(":
         return _function(cursor, depth)
     if token.kind in ("name", "quoted"):

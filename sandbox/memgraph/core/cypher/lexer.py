@@ -27,17 +27,16 @@ _ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`kind`: float, int, name, quoted, string, param, op or end. `text` as written, `start` and `end` in the query."""
+    """`kind`: float, int, name, quoted, string, param, op or end. `text` as written, `start` and `end` in the query.
+
+    `keyword`: upper-case text of an unquoted name or an operator; empty for everything else.
+    """
 
     kind: str
     text: str
     start: int
     end: int
-
-    @property
-    def keyword(self) -> str:
-        """Upper-case text of an unquoted name or an operator; empty for everything else."""
-        return self.text.upper() if self.kind in ("name", "op") else ""
+    keyword: str
 
 
 def syntax_error(query: str, offset: int, problem: str) -> QueryError:
@@ -59,8 +58,9 @@ def tokenize(query: str) -> list[Token]:
         offset = match.end()
         kind = match.lastgroup or ""
         if kind != "space":
-            tokens.append(Token(kind, match.group(), match.start(), offset))
-    tokens.append(Token("end", "<EOF>", len(query), len(query)))
+            text = match.group()
+            tokens.append(Token(kind, text, match.start(), offset, text.upper() if kind in ("name", "op") else ""))
+    tokens.append(Token("end", "<EOF>", len(query), len(query), ""))
     return tokens
 
 

@@ -1,46 +1,54 @@
-"""A query's text to a statement. What isn't known is a syntax error, never a guess."""
+"""A query's text to a statement. What isn't known is a syntax error, never a guess.
+
+Known of Cypher: UNWIND, [OPTIONAL] MATCH, CREATE, MERGE, SET, REMOVE, [DETACH] DELETE, WITH, RETURN and USING PERIODIC
+COMMIT, over nodes and relationships of fixed length. Unknown, among others: paths as values and of variable length,
+CALL, FOREACH, UNION, EXPLAIN and PROFILE, list comprehensions and slices, EXISTS, points, dates and times.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
-from sandbox.memgraph.core.cypher import ast
+from sandbox.memgraph.core.compat import DEFAULT, Compat
+from sandbox.memgraph.core.cypher import ast, enterprise, trigger_parser
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
+from sandbox.memgraph.core.cypher.schema_parser import constraint, edge_index, index
+from sandbox.memgraph.core.cypher.scope import resolve
+from sandbox.memgraph.core.cypher.show_parser import coordinator_statement, show_statement
 
-_SHOWS: Final = (
-    ("REPLICATION", "ROLE"),
-    ("REPLICAS",),
-    ("STORAGE", "INFO", "ON", "CURRENT", "DATABASE"),
-    ("STORAGE", "INFO"),
-    ("INDEX", "INFO"),
-    ("CONSTRAINT", "INFO"),
-    ("VERSION",),
-    ("USERS",),
-    ("INSTANCES",),
-    ("INSTANCE",),
-)
+_Parser: TypeAlias = Callable[[Cursor], ast.Statement]
 
 
 @lru_cache(maxsize=512)  # an application has few distinct texts: literals belong into parameters
-def parse(query: str) -> ast.Statement:
-    """Parse one statement, with at most one semicolon at its end. Raises QueryError."""
+def parse(query: str, compat: Compat = DEFAULT, given: frozenset[str] = frozenset()) -> ast.Statement:
+    """Parse one statement as that release does, with at most one semicolon at its end. Raises QueryError.
+
+    `given`: variables that are bound before it.
+    """
     cursor = Cursor(query)
-    statement = _statement(cursor)
+    statement = _statement(cursor, compat)
     cursor.accept(";")
     if cursor.token.kind != "end":
         raise cursor.mismatch("<EOF>")
+    if isinstance(statement, ast.Cypher):
+        return resolve(statement, given)
     return statement
 
 
-def _statement(cursor: Cursor) -> ast.Statement:
-    for words, parse_rest in _STATEMENTS:
+def _statement(cursor: Cursor, compat: Compat) -> ast.Statement:
+    for words, parse_rest in _BY_FIRST_WORD.get(cursor.token.keyword, ()):
         if cursor.at(*words):
             cursor.expect(*words)
             return parse_rest(cursor)
+    if cursor.accept("SHOW"):
+        return show_statement(cursor, compat)
+    coordination = coordinator_statement(cursor, compat)
+    if coordination is not None:
+        return coordination
     if cursor.token.kind == "end" or cursor.at(";"):
         raise cursor.mismatch("{a query}")
     return cypher(cursor)
@@ -66,28 +74,6 @@ def _register(cursor: Cursor) -> ast.Register:
 
 def _drop_replica(cursor: Cursor) -> ast.DropReplica:
     return ast.DropReplica(cursor.name())
-
-
-def _show(cursor: Cursor) -> ast.Show:
-    for words in _SHOWS:
-        if cursor.accept(*words):
-            return ast.Show(" ".join(words))
-    raise cursor.mismatch("{" + ", ".join(sorted({words[0] for words in _SHOWS})) + "}")
-
-
-def _index(create: bool) -> Callable[[Cursor], ast.Statement]:
-    def parse_rest(cursor: Cursor) -> ast.Statement:
-        cursor.expect(":")
-        label = cursor.name()
-        properties: list[str] = []
-        if cursor.accept("("):
-            properties.append(cursor.name())
-            while cursor.accept(","):
-                properties.append(cursor.name())
-            cursor.expect(")")
-        return ast.IndexChange(create, label, tuple(properties))
-
-    return parse_rest
 
 
 def _create_user(cursor: Cursor) -> ast.UserChange:
@@ -117,17 +103,30 @@ def _control(action: str) -> Callable[[Cursor], ast.Statement]:
     return lambda cursor: ast.TransactionControl(action)
 
 
-_STATEMENTS: Final[tuple[tuple[tuple[str, ...], Callable[[Cursor], ast.Statement]], ...]] = (
+_STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Parser], ...]] = (
     (("SET", "REPLICATION", "ROLE", "TO"), _set_role),
     (("SET", "PASSWORD", "FOR"), _set_password),
     (("REGISTER", "REPLICA"), _register),
     (("DROP", "REPLICA"), _drop_replica),
     (("DROP", "USER"), _drop_user),
-    (("DROP", "INDEX", "ON"), _index(create=False)),
-    (("CREATE", "INDEX", "ON"), _index(create=True)),
+    (("CREATE", "INDEX", "ON"), index(create=True)),
+    (("DROP", "INDEX", "ON"), index(create=False)),
+    (("CREATE", "EDGE", "INDEX", "ON"), edge_index(create=True)),
+    (("DROP", "EDGE", "INDEX", "ON"), edge_index(create=False)),
+    (("CREATE", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=True, everywhere=True)),
+    (("DROP", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=False, everywhere=True)),
+    (("CREATE", "CONSTRAINT", "ON"), constraint(create=True)),
+    (("DROP", "CONSTRAINT", "ON"), constraint(create=False)),
     (("CREATE", "USER"), _create_user),
-    (("SHOW",), _show),
+    (("CREATE", "TRIGGER"), trigger_parser.create),
+    (("DROP", "TRIGGER"), trigger_parser.drop),
+    (("SHOW", "TRIGGERS"), lambda cursor: ast.ShowTriggers()),
+    (("SHOW", "TRIGGER", "INFO"), lambda cursor: ast.ShowTriggers()),
+    *((words, enterprise.refusal(answer, rest)) for words, rest, answer in enterprise.STATEMENTS),
     (("BEGIN",), _control("BEGIN")),
     (("COMMIT",), _control("COMMIT")),
     (("ROLLBACK",), _control("ROLLBACK")),
 )
+_BY_FIRST_WORD: Final[dict[str, list[tuple[tuple[str, ...], _Parser]]]] = {}
+for _entry in _STATEMENTS:
+    _BY_FIRST_WORD.setdefault(_entry[0][0], []).append(_entry)

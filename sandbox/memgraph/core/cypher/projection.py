@@ -1,17 +1,18 @@
-"""RETURN: columns, aggregation, DISTINCT, ORDER BY, SKIP, LIMIT."""
+"""RETURN and WITH: columns, aggregation, DISTINCT, ORDER BY, SKIP, LIMIT."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sandbox.memgraph.core.cypher import ast
-from sandbox.memgraph.core.cypher.evaluate import Context, Row, evaluate
+from sandbox.memgraph.core.cypher.context import Context, Row
+from sandbox.memgraph.core.cypher.evaluate import SETTLED, evaluate
 from sandbox.memgraph.core.cypher.values import group_key, is_number, order_key, type_name
 from sandbox.memgraph.core.errors import QueryError
 
 
 def project(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
-    """RETURN's rows in order."""
+    """The rows in order."""
     results: list[tuple[list[Any], Row]]
     if any(_aggregates(column.expression) for column in clause.columns):
         results = [(values, {}) for values in _aggregate(clause, rows, context)]
@@ -48,27 +49,14 @@ def _order_value(expression: ast.Expression, values: list[Any], row: Row, clause
 
 
 def _aggregates(expression: ast.Expression) -> bool:
-    match expression:
-        case ast.Function(name, arguments):
-            return name in ast.AGGREGATES or any(map(_aggregates, arguments))
-        case ast.Binary(_, left, right):
-            return _aggregates(left) or _aggregates(right)
-        case ast.Unary(_, operand):
-            return _aggregates(operand)
-        case ast.ListOf(items):
-            return any(map(_aggregates, items))
-        case ast.MapOf(pairs):
-            return any(_aggregates(item) for _, item in pairs)
-        case ast.Property(subject, _):
-            return _aggregates(subject)
-    return False
+    return _is_aggregate(expression) or any(map(_aggregates, ast.children(expression)))
 
 
 def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[list[Any]]:
     keys = [column.expression for column in clause.columns if not _aggregates(column.expression)]
     for column in clause.columns:
-        if _aggregates(column.expression) and not isinstance(column.expression, ast.Function):
-            raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
+        if _aggregates(column.expression) and _outside(column.expression):
+            raise QueryError("Variables beside an aggregation in one expression aren't supported by this server.")
     groups: dict[Any, tuple[list[Any], list[Row]]] = {}
     for row in rows:
         values = [evaluate(key, row, context) for key in keys]
@@ -81,17 +69,47 @@ def _aggregate(clause: ast.Return, rows: list[Row], context: Context) -> list[li
         remaining = iter(values)
         results.append(
             [
-                _fold(column.expression, members, context) if _aggregates(column.expression) else next(remaining)
+                _settled(column.expression, members, context) if _aggregates(column.expression) else next(remaining)
                 for column in clause.columns
             ]
         )
     return results
 
 
-def _fold(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
-    assert isinstance(expression, ast.Function)
-    if expression.name not in ast.AGGREGATES:
-        raise QueryError("Aggregations inside larger expressions aren't supported by this server.")
+def _inner(expression: ast.Expression) -> list[ast.Function]:
+    if isinstance(expression, ast.Function) and expression.name in ast.AGGREGATES:
+        return [expression]
+    return [found for child in ast.children(expression) for found in _inner(child)]
+
+
+def _outside(expression: ast.Expression) -> bool:
+    """Whether it has variables that are not inside an aggregation: these would be grouping keys of their own."""
+    if _is_aggregate(expression):
+        return False
+    return isinstance(expression, ast.Variable) or any(map(_outside, ast.children(expression)))
+
+
+def _settled(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
+    values = {id(aggregate): _fold(aggregate, rows, context) for aggregate in _inner(expression)}
+    return evaluate(expression, {SETTLED: values}, context)
+
+
+def _total(name: str, values: list[Any]) -> Any:
+    if not all(map(is_number, values)):
+        raise QueryError("Only numeric values allowed in SUM and AVG aggregations.")
+    total = sum(values)
+    if isinstance(total, int) and not -(2**63) <= total < 2**63:
+        raise QueryError("Integer overflow.")
+    if name == "sum":
+        return total
+    return total / len(values) if values else None
+
+
+def _is_aggregate(expression: ast.Expression) -> bool:
+    return isinstance(expression, ast.Function) and expression.name in ast.AGGREGATES
+
+
+def _fold(expression: ast.Function, rows: list[Row], context: Context) -> Any:
     if not expression.arguments:
         return len(rows)
     values = [evaluate(expression.arguments[0], row, context) for row in rows]
@@ -103,10 +121,8 @@ def _fold(expression: ast.Expression, rows: list[Row], context: Context) -> Any:
             return len(values)
         case "collect":
             return values
-        case "sum":
-            if not all(map(is_number, values)):
-                raise QueryError("Only numeric values allowed in SUM and AVG aggregations.")
-            return sum(values)
+        case "sum" | "avg":
+            return _total(expression.name, values)
     for value in values:
         if not (is_number(value) or isinstance(value, str | bool)):
             raise QueryError(f"Unable to get type order of {type_name(value)} in MIN and MAX aggregations.")

@@ -1,9 +1,12 @@
-"""Cypher's equality, comparison and ordering over Python values. None is null; a node is a NodeRef."""
+"""Cypher's equality, comparison and ordering over Python values.
+
+None is null; a node is a NodeRef, a relationship an EdgeRef.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sandbox.memgraph.core.errors import QueryError
 
@@ -11,6 +14,13 @@ from sandbox.memgraph.core.errors import QueryError
 @dataclass(frozen=True, slots=True)
 class NodeRef:
     """A node in a row: looked up when used, so that later clauses see what earlier ones changed."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRef:
+    """A relationship in a row, likewise."""
 
     id: int
 
@@ -71,11 +81,30 @@ def type_name(value: Any) -> str:
     """Memgraph's name of a value's type."""
     if value is None:
         return "null"
-    names = {bool: "bool", int: "int", float: "double", str: "string", list: "list", dict: "map", NodeRef: "vertex"}
-    return names.get(type(value), type(value).__name__)
+    return _NAMES.get(type(value), type(value).__name__)
 
 
-_RANK = {"map": 0, "vertex": 1, "list": 2, "string": 3, "bool": 4, "int": 5, "double": 5, "null": 6}
+_NAMES: Final = {
+    bool: "bool",
+    int: "int",
+    float: "double",
+    str: "string",
+    list: "list",
+    dict: "map",
+    NodeRef: "vertex",
+    EdgeRef: "edge",
+}
+_RANK: Final = {
+    "map": 0,
+    "vertex": 1,
+    "edge": 2,
+    "list": 3,
+    "string": 4,
+    "bool": 5,
+    "int": 6,
+    "double": 6,
+    "null": 7,
+}
 
 
 def order_key(value: Any) -> tuple[Any, ...]:
@@ -85,7 +114,7 @@ def order_key(value: Any) -> tuple[Any, ...]:
         return (rank, [order_key(item) for item in value])
     if isinstance(value, dict):
         return (rank, [(key, order_key(value[key])) for key in sorted(value)])
-    if isinstance(value, NodeRef):
+    if isinstance(value, NodeRef | EdgeRef):
         return (rank, value.id)
     return (rank, value if value is not None else 0)
 
@@ -100,7 +129,7 @@ def group_key(value: Any) -> Any:
 
 
 def storable(value: Any) -> Any:
-    """Check a property value. Raises QueryError for nodes, byte strings and integers beyond 64 bits."""
+    """Check a property value. Raises QueryError for nodes, relationships, byte strings and integers beyond 64 bits."""
     if isinstance(value, list):
         return [storable(item) for item in value]
     if isinstance(value, dict):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sandbox.memgraph.core.bolt import stream
 from sandbox.memgraph.core.bolt.packstream import Malformed, PackError, Reader, Structure, pack
-from sandbox.memgraph.core.bolt.stream import MAGIC, SUPPORTED, Decoder, encode, negotiate
+from sandbox.memgraph.core.bolt.stream import MAGIC, Decoder, encode, negotiate
+from sandbox.memgraph.core.compat import DEFAULT
 from sandbox.memgraph.core.errors import ProtocolError
 
 VALUES = st.recursive(
@@ -171,7 +172,7 @@ def test_negotiation(proposals: str, version: tuple[int, int] | None) -> None:
 
 def test_what_is_supported_can_be_narrowed() -> None:
     proposals = MAGIC + bytes.fromhex("00030404".ljust(32, "0"))
-    assert negotiate(proposals, SUPPORTED - {(4, 4)}) == (4, 3)
+    assert negotiate(proposals, DEFAULT.bolt_versions - {(4, 4)}) == (4, 3)
 
 
 def test_wrong_magic() -> None:

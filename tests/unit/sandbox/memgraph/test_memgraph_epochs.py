@@ -36,9 +36,16 @@ def test_a_promotion_without_a_commit_is_not_reported_as_an_epoch() -> None:
     assert epochs.of(6) == "E2"
 
 
+def test_a_second_replay_mends_the_entry() -> None:
+    epochs = Epochs("E1")
+    epochs.replayed("E1", 5)
+    epochs.replayed("E1", 8)
+    assert epochs.history == [("E1", 8)]
+
+
 def test_stale_entry_is_found_first() -> None:
     epochs = Epochs("E1")
-    epochs.replayed(5)
+    epochs.replayed("E1", 5)
     epochs.promote("E2", 8)
     assert epochs.history == [("E1", 5), ("E1", 8)]
     assert epochs.judge(8, "E1", 8) is Verdict.DIVERGED

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from virtual_memgraph import World
 
-from sandbox.memgraph.core import errors, instance, replication
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.instance import Role, Status
+from sandbox.memgraph.core.instance import Role
 from sandbox.memgraph.core.interpreter import Interpreter
-from sandbox.memgraph.core.messages import Finalize, Lost, Prepare, Request, Snapshot
+from sandbox.memgraph.core.messages import Finalize, Loss, Lost, Prepare, Request
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def ids(world: World, name: str) -> list[int]:
 
 
 def lose(kind: type[Request], to: str, *, timed_out: bool = False) -> Callable[[str, str, Request], Lost | None]:
-    return lambda _, target, request: Lost(timed_out) if isinstance(request, kind) and target == to else None
+    return lambda _, target, request: (
+        Lost(Loss.TIMEOUT if timed_out else Loss.UNREACHABLE) if isinstance(request, kind) and target == to else None
+    )
 
 
 def refusal(world: World, name: str, query: str) -> str:
@@ -73,6 +75,7 @@ def test_strict_replica_down_aborts_everywhere(world: World) -> None:
     register(world, "a", "b", "STRICT_SYNC")
     register(world, "a", "c", "STRICT_SYNC")
     world.kill("c")
+    world.advance(1.5)  # a ping has found out
     message = refusal(world, "a", "CREATE (:T {id: 1})")
     assert message == (
         "Replication Exception: Failed to replicate to STRICT_SYNC replica 'c': replica is not reachable or not in "
@@ -89,6 +92,7 @@ def test_both_strict_replicas_down_are_named(world: World) -> None:
     register(world, "a", "c", "STRICT_SYNC")
     world.kill("b")
     world.kill("c")
+    world.advance(1.5)
     assert "STRICT_SYNC replicas 'b' and 'c': replicas are not reachable" in refusal(world, "a", "CREATE (:T)")
 
 
@@ -273,7 +277,7 @@ def test_registering_a_main_or_nobody_is_error_five_and_a_ghost(world: World) ->
 
 
 def test_black_holed_registration_holds_up_commits_and_shows(world: World) -> None:
-    world.intercept = lambda source, target, request: Lost(timed_out=True) if target == "b" else None
+    world.intercept = lambda source, target, request: Lost(Loss.TIMEOUT) if target == "b" else None
     pending = Interpreter(world.instances["a"])
     result = world.do("a", pending.prepare("REGISTER REPLICA b SYNC TO 'b'", {}))
     registering = world.begin("a", pending.pull(result, -1))
@@ -285,7 +289,7 @@ def test_black_holed_registration_holds_up_commits_and_shows(world: World) -> No
 
 def test_commit_after_demotion_is_refused(world: World) -> None:
     interpreter = Interpreter(world.instances["a"])
-    interpreter.begin()
+    world.do("a", interpreter.begin())
     world.do("a", interpreter.pull(world.do("a", interpreter.prepare("CREATE (:T)", {})), -1))
     world.query("a", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
     with pytest.raises(QueryError, match=r"^Cannot commit because instance is not main anymore\.$"):
@@ -346,36 +350,6 @@ def test_false_divergence_after_a_restart_within_an_epoch(stale: bool) -> None:
         assert shown(world, "b")["c"]["status"] == "ready"
 
 
-def test_recovery_ships_a_snapshot_when_the_log_does_not_reach_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(instance, "LOG_LIMIT", 4)
-    for number in range(10):
-        world.query("a", "CREATE (:T {id: $id})", id=number)
-    sent: list[Request] = []
-
-    def watch(source: str, target: str, request: Request) -> None:
-        sent.append(request)
-
-    world.intercept = watch
-    register(world, "a", "b", "STRICT_SYNC")
-    assert any(isinstance(request, Snapshot) for request in sent)
-    assert ids(world, "b") == list(range(10))
-    assert world.instances["b"].database_uuid == world.instances["a"].database_uuid
-    world.kill("b")
-    world.start("b")
-    assert ids(world, "b") == list(range(10)), "a replaced log is as good"
-
-
-def test_recovery_goes_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replication, "BATCH", 3)
-    for number in range(10):
-        world.query("a", "CREATE (:T {id: $id})", id=number)
-    register(world, "a", "b", "ASYNC")
-    assert ids(world, "b") == list(range(10))
-    assert world.instances["a"].replicas["b"].status is Status.READY
-
-
 def test_promoting_a_main_and_demoting_a_replica_fail(world: World) -> None:
     assert refusal(world, "a", "SET REPLICATION ROLE TO MAIN") == errors.CANNOT_PROMOTE
     assert refusal(world, "b", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000") == errors.CANNOT_DEMOTE
@@ -412,7 +386,7 @@ def test_index_changes_are_replicated_commits(world: World) -> None:
 
 def test_index_waits_a_second_for_writers_and_gives_up(world: World) -> None:
     writer = Interpreter(world.instances["a"])
-    writer.begin()
+    world.do("a", writer.begin())
     with pytest.raises(QueryError) as caught:
         world.query("a", "CREATE INDEX ON :T")
     assert caught.value.code == errors.TRANSIENT

@@ -162,7 +162,11 @@ def test_explicit_transactions() -> None:
 def test_read_transaction_refuses_a_write_and_system_queries_are_refused_in_any() -> None:
     client = Client()
     client.say(BEGIN, {"mode": "r"})
-    assert "misaligned" in client.run("CREATE (:T)")[0].fields[0]["message"]
+    for query, kind in (("CREATE (:T)", "WRITE"), ("MATCH (n:T) DELETE n", "READ-WRITE")):
+        message = client.run(query)[0].fields[0]["message"]
+        assert message == f"Accessor type READ and query type {kind} are misaligned!"
+        client.say(RESET)
+        client.say(BEGIN, {"mode": "r"})
     for query in ("SHOW REPLICAS", "SET REPLICATION ROLE TO MAIN", "SHOW VERSION", "CREATE INDEX ON :T"):
         client.say(RESET)
         client.say(BEGIN, {})

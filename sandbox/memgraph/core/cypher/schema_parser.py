@@ -1,0 +1,85 @@
+"""CREATE and DROP of indexes and constraints, after their first words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox.memgraph.core.cypher import ast
+from sandbox.memgraph.core.cypher.cursor import Cursor
+from sandbox.memgraph.core.errors import QueryError
+
+
+def index(create: bool) -> Callable[[Cursor], ast.IndexChange]:
+    """`... INDEX ON :Label(property, ...)`."""
+
+    def parse_rest(cursor: Cursor) -> ast.IndexChange:
+        cursor.expect(":")
+        label = cursor.name()
+        return ast.IndexChange(create, label, _property_list(cursor))
+
+    return parse_rest
+
+
+def edge_index(create: bool, *, everywhere: bool = False) -> Callable[[Cursor], ast.EdgeIndexChange]:
+    """`... EDGE INDEX ON :TYPE(property)`; with GLOBAL there is no type, but a property."""
+
+    def parse_rest(cursor: Cursor) -> ast.EdgeIndexChange:
+        cursor.expect(":")
+        kind = None if everywhere else cursor.name()
+        properties = _property_list(cursor)
+        if len(properties) > 1:
+            raise cursor.error("composite indices over relationships are not yet implemented")
+        if everywhere and not properties:
+            raise cursor.error("Missing property for global edge index.")
+        return ast.EdgeIndexChange(create, kind, properties)
+
+    return parse_rest
+
+
+def _property_list(cursor: Cursor) -> tuple[str, ...]:
+    names: list[str] = []
+    if cursor.accept("("):
+        names.append(cursor.name())
+        while cursor.accept(","):
+            names.append(cursor.name())
+        cursor.expect(")")
+    return tuple(names)
+
+
+def constraint(create: bool) -> Callable[[Cursor], ast.ConstraintChange]:
+    """`... CONSTRAINT ON (n:Label) ASSERT EXISTS (n.p)` or `... ASSERT n.a, n.b IS UNIQUE`."""
+
+    def parse_rest(cursor: Cursor) -> ast.ConstraintChange:
+        cursor.expect("(")
+        variable = cursor.name()
+        cursor.expect(":")
+        label = cursor.name()
+        cursor.expect(")", "ASSERT")
+        if cursor.at("EXISTS", "("):
+            cursor.expect("EXISTS", "(")
+            properties = _assertions(cursor, variable)
+            cursor.expect(")")
+            if len(properties) != 1:
+                raise cursor.error("Exactly one property must be used for existence constraints.")
+            return ast.ConstraintChange(create, "exists", label, properties)
+        properties = _assertions(cursor, variable)
+        cursor.expect("IS", "UNIQUE")
+        if len(set(properties)) < len(properties):
+            raise cursor.error("The given set of properties contains duplicates.")
+        return ast.ConstraintChange(create, "unique", label, properties)
+
+    return parse_rest
+
+
+def _assertions(cursor: Cursor, variable: str) -> tuple[str, ...]:
+    names = [_assertion(cursor, variable)]
+    while cursor.accept(","):
+        names.append(_assertion(cursor, variable))
+    return tuple(names)
+
+
+def _assertion(cursor: Cursor, variable: str) -> str:
+    if cursor.name() != variable:
+        raise QueryError(f"All constraint variable should reference node '{variable}'")
+    cursor.expect(".")
+    return cursor.name()
