@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit sandbox memgraph-bench constraints clean
+.PHONY: help demo test lint types imports unit conformance sandbox memgraph-bench constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
 	@echo '                        (JSON=path writes its figures; BREAK=promote-stale shows that it can fail)'
 	@echo 'make test               everything CI runs'
 	@echo 'make sandbox            the same world, kept running for your own app (memgraph-ha sandbox up)'
+	@echo 'make conformance        the simulated Memgraph against the tests of the real one, a line a row (JSON=path);'
+	@echo '                        or a Memgraph of yours: tests/conformance/memgraph/README.md'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make constraints        pin the dependencies anew'
@@ -63,6 +65,10 @@ unit: $(VENV)/.dev $(VENV)/.clients
 
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')
+
+conformance: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \
+	  $(if $(JSON),--conformance-json='$(JSON)')
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

@@ -26,6 +26,8 @@ from sidecar.contract.logs import emit
 
 _log: Final = logging.getLogger(__name__)
 _PASSWORD: Final = re.compile("password|identified", re.IGNORECASE)
+SEND_AT_ONCE: Final = 64 * 1024
+"""Bytes of answers that are not collected any further: a client that reads slowly has to be noticed."""
 QUEUE_LIMIT: Final = 1000
 """Messages that wait before reading pauses: a driver pipelines a handful. They are handled in one go, answers to them
 leaving together: nobody else waits for longer than these take."""
@@ -45,8 +47,8 @@ class BoltConnection(asyncio.Protocol):
         self._writable = anyio.Event()
         self._writable.set()
         self._ended = False
-        self._answers: list[bytes] = []
-        self._complete = 0
+        self._answers = bytearray()
+        self._complete = 0  # so many bytes of them may leave
         self._flushing = False
         self._transport: asyncio.Transport
 
@@ -81,7 +83,7 @@ class BoltConnection(asyncio.Protocol):
         self._transport.write(bytes((0, 0, version[1], version[0])))
         emit(_log, "SessionBegun", logging.DEBUG, bolt=f"{version[0]}.{version[1]}")
         trace = QueryLog().log if _log.isEnabledFor(logging.DEBUG) else lambda event, text: None
-        self._session = Session(self._runtime.instance, version, self._answers.append, run_id=self._run_id, trace=trace)
+        self._session = Session(self._runtime.instance, version, self._answers.extend, run_id=self._run_id, trace=trace)
         self._tasks.start_soon(self._serve, self._session)
         return True
 
@@ -91,13 +93,15 @@ class BoltConnection(asyncio.Protocol):
         Only called after a message was handled to its end: what it changed is on the disk before anybody hears of it.
         """
         self._complete = len(self._answers)
-        if self._complete and not self._flushing:
+        if self._complete > SEND_AT_ONCE:
+            self._flush()
+        elif self._complete and not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = False
-        answers = b"".join(self._answers[: self._complete])
+        answers = bytes(self._answers[: self._complete])
         del self._answers[: self._complete]
         self._complete = 0
         if answers and not self._transport.is_closing():
@@ -133,11 +137,11 @@ class BoltConnection(asyncio.Protocol):
         except ProtocolError as error:
             end, level, reason = "protocol broken", logging.WARNING, {"reason": str(error)}
             if not isinstance(error, Abandoned):
-                self._answers.append(protocol_failure())
+                self._answers.extend(protocol_failure())
         except Exception:  # a defect of this server costs one connection, as in the real one
             end, level = "crash", logging.ERROR
             _log.exception("SessionCrashed")
-            self._answers.append(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
+            self._answers.extend(failure(errors.UNKNOWN, errors.UNKNOWN_MESSAGE))
         finally:
             session.close()
             self._runtime.wake()

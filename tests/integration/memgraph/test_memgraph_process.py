@@ -219,3 +219,20 @@ def test_malformed_replication_traffic_harms_nobody(tmp_path: Path) -> None:
                     except ConnectionResetError:
                         continue
         assert eventually(lambda: instance.query("RETURN 1") == [[1]])
+
+
+def test_what_was_acknowledged_survives_a_kill_right_after_it(tmp_path: Path) -> None:
+    """Only the data directory has it. Ten times, for the kill meets the writing of it only now and then."""
+    with memgraphs(tmp_path, 1, born_replica=False) as (instance,):
+        for number in range(10):
+            if number % 2:
+                instance.query("SET REPLICATION ROLE TO MAIN")
+            else:
+                instance.query("CREATE (:T {id: $id})", id=number)
+                instance.stop()
+                instance.start(born_replica=False)
+                assert instance.ids() == list(range(0, number + 1, 2))
+                instance.query(f"SET REPLICATION ROLE TO REPLICA WITH PORT {instance.replication}")
+            instance.stop()
+            instance.start(born_replica=False)
+            assert instance.query("SHOW REPLICATION ROLE") == [["main" if number % 2 else "replica"]]
