@@ -61,9 +61,13 @@ class _Connection:
 
 
 class Link:
-    """Calls replicas. `lose_finalizes`: so many commit decisions are thrown away instead of being sent."""
+    """Calls replicas. `lose_finalizes`: so many commit decisions are thrown away instead of being sent.
 
-    def __init__(self) -> None:
+    `silence_s`: after this time a connection breaks whose packets vanish.
+    """
+
+    def __init__(self, silence_s: float = 5.0) -> None:
+        self._silence_s = silence_s
         self.lose_finalizes = 0
         self._faults: dict[str, Fault] = {"*": Fault()}
         self._connections: dict[str, _Connection] = {}
@@ -135,7 +139,10 @@ class Link:
     async def _pass(self, address: str) -> None:
         """Suffer the peer's fault. A black hole that ends lets through what still waits, as TCP would."""
         while (fault := self._fault(address)).state == "blackhole":
-            await fault.changed.wait()
+            with anyio.move_on_after(self._silence_s) as silence:
+                await fault.changed.wait()
+            if silence.cancelled_caught:
+                raise ConnectionError("packets vanish")
         if fault.state == "refuse":
             raise ConnectionRefusedError(address)
         if fault.state == "delay":

@@ -71,7 +71,7 @@ async def serve(flags: Flags) -> None:
     except OSError as error:
         place = f"the data directory {flags.data_directory} can't be used ({error.strerror})"
         raise BadFlag(f"{place}: choose another --data-directory") from None
-    link = Link()
+    link = Link(COMPAT[flags.compat].silence_s)
     try:
         instance = _recover(flags, journal)
         disk = Disk(journal)

@@ -63,7 +63,7 @@ def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
         if not instance.commit_possible():
             yield Until(instance.commit_possible)
         if instance.role is not Role.MAIN or transaction.graph is not instance.graph:
-            raise QueryError(errors.NOT_MAIN_ANYMORE)
+            raise QueryError(errors.NOT_MAIN_ANYMORE if transaction.changes_data() else errors.REPLICA_SHOULD_NOT_WRITE)
         constraints.check(instance.graph, transaction)
         if not instance.transactional():
             instance.graph.apply(ops)
@@ -119,6 +119,14 @@ def _open(instance: Instance, replica: Registration, shipping: _Shipping) -> Ste
         return errors.DIVERGED
     if replica.status is not Status.READY:
         return errors.NOT_IN_SYNC
+    replica.opening = True
+    try:
+        return (yield from _connect(replica, shipping))
+    finally:
+        replica.opening = False
+
+
+def _connect(replica: Registration, shipping: _Shipping) -> Steps[str | None]:
     taken = yield from line.take(replica, ASYNC_LINE_S if replica.mode is Mode.ASYNC else None)
     if not taken:
         replica.status = Status.INVALID

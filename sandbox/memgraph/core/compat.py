@@ -38,6 +38,10 @@ class Compat:
     """A heartbeat never takes `ts` back, and says nothing of a diverged replica (3.12): one that lost commits is shown
     where it was until its recovery ends."""
 
+    silence_s: float
+    """An open connection whose packets vanish breaks after this time (3.12 sets TCP_USER_TIMEOUT; before, the RPC's
+    own time-out comes first)."""
+
     # Registration
     diverged_rolled_back: bool
     """Error 3 leaves no ghost (after 3.12). Error 5 leaves one in every release."""
@@ -82,6 +86,7 @@ _3_6: Final = Compat(
     sync_failure_is_warning=False,
     vote_counts_as_commit=True,
     heartbeat_only_advances=False,
+    silence_s=60.0,
     diverged_rolled_back=False,
     replica_snapshots=False,
     multicommand="also knwon as an auto committing transaction, in order to execute this particular query.",
@@ -121,6 +126,7 @@ _3_12: Final = replace(
     failures_named=True,
     vote_counts_as_commit=False,
     heartbeat_only_advances=True,
+    silence_s=5.0,
     license_needed=_SINCE_3_11,
     user_notifications=True,
     storage_rows="3.11",

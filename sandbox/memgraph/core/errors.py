@@ -82,6 +82,8 @@ def no_such_user(name: str, *, drop: bool) -> QueryError:
 
 
 NOT_MAIN_ANYMORE: Final = "Cannot commit because instance is not main anymore."
+REPLICA_SHOULD_NOT_WRITE: Final = "Queries on replica shouldn't write."
+"""A change of indexes or constraints that reaches a replica's storage."""
 CANNOT_PROMOTE: Final = "Couldn't set replication role to main!"
 CANNOT_DEMOTE: Final = "Couldn't set role to replica!"
 SHOW_REPLICAS_ON_REPLICA: Final = "Show replicas query should only be run on the main instance."

@@ -68,6 +68,7 @@ class Registration:
 
     `ts` is the main's cached idea of the replica's position; `failures` counts pings in a row. There is one connection
     to a replica, and whoever uses it holds `line` (pings, heartbeats, commits and recovery wait for each other).
+    `opening`: a commit waits for it, and holds the status, so that SHOW REPLICAS waits, too.
     `tasks` are carried out one after the other. `unaligned`: the replica hasn't accepted the database's identity yet.
     """
 
@@ -79,6 +80,7 @@ class Registration:
     ghost: bool = False
     failures: int = 0
     line: bool = False
+    opening: bool = False
     working: bool = False
     checking: bool = False
     unaligned: bool = True

@@ -188,6 +188,8 @@ class Interpreter:
         try:
             if result.rows is None:
                 result.rows = yield from result.execute()
+                if result.system and self.instance.readers:
+                    yield Until(lambda: not self.instance.readers)  # its own commit takes the role lock once more
             rows = result.rows if n < 0 else result.rows[:n]
             result.rows = [] if n < 0 else result.rows[n:]
             if result.rows:
@@ -259,8 +261,8 @@ class Interpreter:
         show.check(instance, statement, explicit=self.explicit)
 
         def run() -> Steps[list[list[Any]]]:
-            if what in show.ROLE_LOCKED and instance.exclusive:
-                yield Until(lambda: not instance.exclusive)
+            if what in show.ROLE_LOCKED and show.held_up(instance):
+                yield Until(lambda: not show.held_up(instance))
             return show.rows(instance, what)
 
         return Result(show.COLUMNS[what], run)

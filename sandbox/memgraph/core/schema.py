@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from sandbox.memgraph.core import constraints
 from sandbox.memgraph.core.cypher import ast
@@ -12,8 +12,6 @@ from sandbox.memgraph.core.transaction import Transaction
 
 Note: TypeAlias = tuple[str, str]
 """Code and title of a notification."""
-ON_REPLICA: Final = "Queries on replica shouldn't write."
-"""A constraint on a replica fails at its commit only: its query isn't counted among the writing ones."""
 
 
 def change(transaction: Transaction, statement: ast.SchemaChange) -> Note:

@@ -43,6 +43,11 @@ _LOGIN: Final = "1970-01-01 00:00:00.000000"
 """Of every session: the core has no clock."""
 
 
+def held_up(instance: Instance) -> bool:
+    """Whether a query about roles has to wait: for a registration, or for a commit that waits for a connection."""
+    return instance.exclusive or any(replica.opening for replica in instance.replicas.values())
+
+
 def check(instance: Instance, statement: ast.Show, *, explicit: bool) -> None:
     """What is refused when the query is prepared. Raises QueryError."""
     compat = instance.settings.compat

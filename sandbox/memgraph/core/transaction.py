@@ -214,6 +214,10 @@ class Transaction:
         ops += [["d", node_id] for node_id in self.nodes.removals()]
         return ops + self.schema_ops
 
+    def changes_data(self) -> bool:
+        """Whether nodes or relationships were touched, not only indexes or constraints."""
+        return bool(self.nodes.buffer or self.edges.buffer)
+
     def finish(self) -> None:
         """Let go of the snapshot and of claimed objects."""
         if not self.open:

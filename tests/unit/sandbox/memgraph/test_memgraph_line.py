@@ -10,6 +10,7 @@ from virtual_memgraph import BROKEN, TIMEOUT, World
 from sandbox.memgraph.core.durability import Limits
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Settings, Status
+from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.core.messages import Finalize, Heartbeat, Lost, Ping, Prepare, Request
 
 
@@ -268,3 +269,55 @@ def test_frozen_main_answers_its_clients_when_it_goes_on(world: World) -> None:
     world.advance(1)
     assert pending.done
     assert ids(world, "a") == [1]
+
+
+def test_no_transaction_begins_while_a_commit_waits_for_a_replica(world: World) -> None:
+    register(world, "b", "STRICT_SYNC")
+    world.freeze("b")
+    world.begin_query("a", "CREATE (:T {id: 1})")
+    world.advance(0.1)
+    read = world.begin_query("a", "MATCH (n) RETURN count(n)")
+    world.advance(10)
+    assert not read.done, "not even a read"
+    assert world.query("a", "SHOW REPLICATION ROLE") == [["main"]]
+    assert shown(world, "b")["status"] == "replicating"
+    world.thaw("b")
+    world.advance(1)
+    assert read.result == [[1]]
+
+
+def test_show_replicas_waits_while_a_commit_waits_for_the_line(world: World) -> None:
+    register(world, "b", "STRICT_SYNC")
+    world.freeze("b")
+    world.advance(1.05)  # a ping hangs and holds the line
+    world.begin_query("a", "CREATE (:T {id: 1})")
+    listing = world.begin_query("a", "SHOW REPLICAS")
+    world.advance(2)
+    assert not listing.done
+    world.advance(4)
+    assert listing.done, "the ping has timed out"
+
+
+def test_role_query_answers_late_if_a_commit_began_meanwhile(world: World) -> None:
+    """Its own commit takes the role lock once more, and waits."""
+    register(world, "b", "STRICT_SYNC")
+    world.freeze("b")
+    user = Interpreter(world.instances["a"])
+    result = world.do("a", user.prepare("CREATE USER x", {}))
+    world.begin_query("a", "CREATE (:T {id: 1})")
+    world.advance(0.1)
+    answer = world.begin("a", user.pull(result, -1))
+    world.advance(5)
+    assert not answer.done
+    assert list(world.instances["a"].users) == ["x"]
+    world.thaw("b")
+    world.advance(1)
+    assert answer.done
+
+
+def test_index_alone_that_reaches_a_replica_has_a_text_of_its_own(world: World) -> None:
+    session = Interpreter(world.instances["a"])
+    result = world.do("a", session.prepare("CREATE INDEX ON :T", {}))
+    world.query("a", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
+    with pytest.raises(QueryError, match=r"^Queries on replica shouldn't write\.$"):
+        world.do("a", session.pull(result, -1))
