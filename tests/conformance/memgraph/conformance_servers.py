@@ -201,7 +201,8 @@ class Process(Server):
 
     def _accepts(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self.directory / "stderr").read_text()[-2000:]
+        code = self._process.poll()
+        assert code is None, f"exit code {code}: {(self.directory / 'stderr').read_text()[-2000:]}"
         with suppress(OSError), socket.create_connection((HOST, self._bolt), timeout=1):
             return True
         return False

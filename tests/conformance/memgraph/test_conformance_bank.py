@@ -88,6 +88,8 @@ def read(session: neo4j.Session) -> None:
     assert not balances or (len(balances), sum(balances)) == (ACCOUNTS, ACCOUNTS * BALANCE), balances
 
 
+# A driver whose server is killed while it logs in may leave a socket to the garbage collector (seen once in many runs).
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.row("6.2/45")
 def test_6_2_45_bank(lab: Lab) -> None:
     cluster = lab.cluster("SYNC", "ASYNC")
