@@ -59,7 +59,7 @@ MODELLED: Final = {
     "data_recovery_on_startup": "Come back with the data of the last run.",
     "init_file": "Queries executed at every start before Bolt opens, one a line; failures are only logged.",
     "log_level": "TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL. Log lines are JSON, on stderr.",
-    "replication_replica_check_frequency_sec": "Seconds between two pings of a replica; 0: no checks, no recovery.",
+    "replication_replica_check_frequency_sec": "Seconds between two pings of a replica; 0: none.",
     "replication_restore_state_on_startup": "Come back in the same role with the same registrations.",
     "storage_snapshot_interval_sec": "Seconds between two snapshots; 0: none but on exit.",
     "storage_snapshot_on_exit": "Take a snapshot at a clean stop.",

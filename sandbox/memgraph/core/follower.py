@@ -6,7 +6,7 @@ One RPC is handled at a time, whoever sends it. All but pings and takeovers chec
 from __future__ import annotations
 
 from sandbox.memgraph.core.durability import Snapshot
-from sandbox.memgraph.core.effects import Note, Steps, Until
+from sandbox.memgraph.core.effects import Note, Persist, Steps, Until
 from sandbox.memgraph.core.instance import Instance, Prepared, Role
 from sandbox.memgraph.core.messages import (
     Answer,
@@ -60,7 +60,13 @@ def _apply(instance: Instance, request: Heartbeat | Prepare | Finalize | WalFile
             return _position(instance, True)
     if instance.exclusive:  # a promotion goes first
         return _position(instance, False)
-    return _position(instance, _prepare(instance, request) if isinstance(request, Prepare) else _wal(instance, request))
+    instance.readers += 1  # and from here on it is refused
+    try:
+        done = _prepare(instance, request) if isinstance(request, Prepare) else _wal(instance, request)
+        yield Persist()
+        return _position(instance, done)
+    finally:
+        instance.readers -= 1
 
 
 def _position(instance: Instance, ok: bool) -> Answer:
