@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -88,7 +89,7 @@ def recover(instance: Instance, replica: Registration, replica_ldt: int) -> Step
     steps = steps_for(instance.files, replica_ldt)
     failed = steps is None
     for step in steps or ():
-        request = _request(instance, step)
+        request = _request(instance, step, position)
         if request is None:
             continue
         timeout = SNAPSHOT_TIMEOUT_S if isinstance(step, SendSnapshot) else WAL_TIMEOUT_S
@@ -107,15 +108,21 @@ def recover(instance: Instance, replica: Registration, replica_ldt: int) -> Step
         replica.status = Status.READY if not failed and instance.ldt <= position else Status.INVALID
 
 
-def _request(instance: Instance, step: Step) -> SnapshotFile | WalFiles | None:
+def _request(instance: Instance, step: Step, position: int) -> SnapshotFile | WalFiles | None:
     main, database = instance.main_uuid, instance.database_uuid
+
+    def part(wal: Wal) -> WalPart:
+        """What a replica at `position` would skip needn't travel."""
+        begin = bisect_right(wal.commits, position, key=lambda commit: commit.ts)
+        return WalPart(wal.epoch, wal.commits[begin:])
+
     match step:
         case SendSnapshot(snapshot):
             return SnapshotFile(main, database, snapshot.to_plain())
         case SendWals(wals):
-            return WalFiles(main, database, [WalPart(wal.epoch, wal.commits) for wal in wals])
+            return WalFiles(main, database, [part(wal) for wal in wals])
         case SendCurrentWal(seq):
             wal = instance.files.current
             if wal is None or wal.seq != seq:
                 return None
-            return WalFiles(main, database, [WalPart(wal.epoch, list(wal.commits))], current=True)
+            return WalFiles(main, database, [part(wal)], current=True)
