@@ -15,17 +15,6 @@ from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.core.messages import Finalize, Loss, Lost, Prepare, Request
 
 
-@pytest.fixture
-def world() -> World:
-    """Three instances, all born as replicas; a is promoted."""
-    world = World()
-    for name in "abc":
-        world.start(name)
-        world.query(name, "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    world.query("a", "SET REPLICATION ROLE TO MAIN")
-    return world
-
-
 def register(world: World, main: str, replica: str, mode: str) -> None:
     world.query(main, f"REGISTER REPLICA {replica} {mode} TO '{replica}:10000'")
     world.advance(0.1)
