@@ -32,11 +32,17 @@ class Cluster(RuleBasedStateMachine):
 
     mode = "STRICT_SYNC"
 
-    @initialize(wal_kib=st.sampled_from([1, 20_480]), flush=st.sampled_from([1, 3, 100_000]))
-    def begin(self, wal_kib: int, flush: int) -> None:
-        self.settings = Settings(
-            files=Limits(wal_file_bytes=wal_kib * 1024, flush_every=flush, snapshot_interval_s=0), stale_history=False
+    @initialize(
+        wal_kib=st.sampled_from([1, 20_480]), flush=st.sampled_from([1, 3, 100_000]), snapshot_on_exit=st.booleans()
+    )
+    def begin(self, wal_kib: int, flush: int, snapshot_on_exit: bool) -> None:
+        files = Limits(
+            wal_file_bytes=wal_kib * 1024,
+            flush_every=flush,
+            snapshot_interval_s=0,
+            snapshot_on_exit=snapshot_on_exit,
         )
+        self.settings = Settings(files=files, stale_history=False)
         self.world = World()
         self.down: set[str] = set()
         self.frozen: set[str] = set()
@@ -77,8 +83,26 @@ class Cluster(RuleBasedStateMachine):
             with pytest.raises(QueryError, match="Error: 5"):
                 self.world.query(self.main, query)
         else:
-            self.world.query(self.main, query)  # nobody diverges here
+            self._register(name, query)
         self.world.advance(0.1)
+
+    def _register(self, name: str, query: str) -> None:
+        """Nobody has data of its own. Yet a main may have forgotten an epoch that ended with a snapshot (M-3.4, and
+        `test_an_epoch_that_ended_with_a_snapshot_is_forgotten`): whoever stands there is judged as diverged."""
+        try:
+            self.world.query(self.main, query)
+        except QueryError as error:
+            if not (error.message.endswith("Error: 3") and self.settings.files.snapshot_on_exit):
+                raise
+        else:
+            return
+        _say("falsely diverged")
+        self.excused |= {(name, number) for number in self.acknowledged}
+        self.world.wipe(name)
+        self.world.start(name, settings=self.settings)
+        self.world.query(name, ROLE)
+        self.world.query(self.main, f"DROP REPLICA r{self.names}")
+        self.world.query(self.main, query)
 
     @precondition(lambda self: self.main not in self.down | self.frozen)
     @rule(fault=st.none() | FAULTS, to=st.sampled_from(NAMES))
@@ -269,7 +293,7 @@ TestSync = SyncCluster.TestCase
 def test_a_refusal_is_one_that_replicas_caused() -> None:
     """The machine above counts every error of a STRICT_SYNC write as a refusal: here is what it looks like."""
     machine = Cluster()
-    machine.begin(20_480, 1)
+    machine.begin(20_480, 1, snapshot_on_exit=False)
     machine.write("prepare lost", "b")
     assert machine.refused == {1}
     machine.wait(3.0)

@@ -6,6 +6,7 @@ import pytest
 from virtual_memgraph import World
 
 from sandbox.memgraph.core.durability import Files, Limits, Snapshot, Wal, recover
+from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings, Status
 from sandbox.memgraph.core.messages import Commit, Lost, Request, WalFiles
 from sandbox.memgraph.core.recovery import SendCurrentWal, SendSnapshot, SendWals, steps_for
@@ -202,6 +203,33 @@ def test_new_epoch_survives_a_snapshot_without_any_commit() -> None:
     epoch = main.epochs.current
     world.stop("a")
     assert world.start("a").epochs.current == epoch
+
+
+@pytest.mark.parametrize("snapshot_on_exit", [True, False])
+def test_an_epoch_that_ended_with_a_snapshot_is_forgotten(snapshot_on_exit: bool) -> None:
+    """A snapshot lists the epochs before its own, and no WAL file brings anything newer of that one. So a later start
+    knows of it no more, and a replica that stands at its very end is judged as diverged: false, with equal data."""
+    settings = Settings(files=Limits(snapshot_interval_s=0, snapshot_on_exit=snapshot_on_exit), stale_history=False)
+    world, _ = pair(settings)
+    world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
+    write(world, 1)
+    world.stop("a")
+    for _ in range(2):  # the second time from the snapshot and what came after it, if there is one
+        main = world.start("a", settings=settings)
+        world.query("a", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
+        world.query("a", "SET REPLICATION ROLE TO MAIN")
+        write(world, 2)
+        world.kill("a")
+    world.start("a", settings=settings)
+    assert ids(world, "b") == [1]
+    if snapshot_on_exit:
+        with pytest.raises(QueryError, match="Error: 3"):
+            world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
+    else:
+        world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
+        world.advance(0.5)
+        assert ids(world, "b") == [1, 2, 2]
+    assert main.ldt == world.instances["a"].ldt
 
 
 def test_commits_held_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
