@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from sandbox.memgraph.core.durability import Record
+from sandbox.memgraph.core.storage.durability import Record
 from sandbox.memgraph.journal import Journal
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.memgraph.core.durability import (
+from sandbox.memgraph.core.storage.changes import Commit
+from sandbox.memgraph.core.storage.durability import (
     AppendCommit,
     DeleteFiles,
     FinishWal,
@@ -31,7 +32,6 @@ from sandbox.memgraph.core.durability import (
     WriteSnapshot,
     snapshot_name,
 )
-from sandbox.memgraph.core.messages import Commit
 
 WALS: Final = "wal"
 SNAPSHOTS: Final = "snapshots"

@@ -10,10 +10,11 @@ from typing import Any, Final, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from sandbox.memgraph.core import effects, follower
+from sandbox.memgraph.core import effects
 from sandbox.memgraph.core.effects import Effect, Steps
 from sandbox.memgraph.core.instance import Instance
 from sandbox.memgraph.core.messages import Answer, Request
+from sandbox.memgraph.core.replication import follower
 from sandbox.memgraph.disk import Disk
 from sandbox.memgraph.link import Link
 from sidecar.contract.logs import emit

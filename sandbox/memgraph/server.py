@@ -18,14 +18,15 @@ from anyio.abc import TaskGroup
 
 from sandbox.memgraph.admin import Admin
 from sandbox.memgraph.bolt_server import BoltConnection
-from sandbox.memgraph.core import roles, users
 from sandbox.memgraph.core.compat import COMPAT
 from sandbox.memgraph.core.cypher.ast import UserChange
-from sandbox.memgraph.core.durability import IdentityRecord, Limits
-from sandbox.memgraph.core.epochs import Epochs
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings
-from sandbox.memgraph.core.interpreter import Interpreter
+from sandbox.memgraph.core.query import users
+from sandbox.memgraph.core.query.interpreter import Interpreter
+from sandbox.memgraph.core.replication import roles
+from sandbox.memgraph.core.storage.durability import IdentityRecord, Limits
+from sandbox.memgraph.core.storage.epochs import Epochs
 from sandbox.memgraph.disk import Disk
 from sandbox.memgraph.flags import BadFlag, Flags, config
 from sandbox.memgraph.journal import DirectoryInUse, Journal

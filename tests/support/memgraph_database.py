@@ -9,8 +9,8 @@ from typing import Any
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
-from sandbox.memgraph.core.graph import Graph
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.graph import Graph
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 
 class Database:

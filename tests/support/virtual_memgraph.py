@@ -12,9 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sandbox.memgraph.core import effects, follower, roles
+from sandbox.memgraph.core import effects
 from sandbox.memgraph.core.compat import DEFAULT, Compat
-from sandbox.memgraph.core.durability import (
+from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.instance import Instance, Settings
+from sandbox.memgraph.core.messages import Answer, Loss, Lost, Request
+from sandbox.memgraph.core.query.interpreter import Interpreter
+from sandbox.memgraph.core.replication import follower, roles
+from sandbox.memgraph.core.storage.durability import (
     AppendCommit,
     DeleteFiles,
     FinishWal,
@@ -26,12 +32,7 @@ from sandbox.memgraph.core.durability import (
     Wal,
     WriteSnapshot,
 )
-from sandbox.memgraph.core.effects import Steps
-from sandbox.memgraph.core.epochs import Epochs
-from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.instance import Instance, Settings
-from sandbox.memgraph.core.interpreter import Interpreter
-from sandbox.memgraph.core.messages import Answer, Loss, Lost, Request
+from sandbox.memgraph.core.storage.epochs import Epochs
 
 _T = TypeVar("_T")
 PORT = 10000

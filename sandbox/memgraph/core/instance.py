@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sandbox.memgraph.core.compat import DEFAULT, Compat
-from sandbox.memgraph.core.durability import (
+from sandbox.memgraph.core.effects import Steps, Until
+from sandbox.memgraph.core.storage.changes import Commit
+from sandbox.memgraph.core.storage.durability import (
     Files,
     IdentityRecord,
     Limits,
@@ -20,10 +22,8 @@ from sandbox.memgraph.core.durability import (
     Wal,
     recover,
 )
-from sandbox.memgraph.core.effects import Steps, Until
-from sandbox.memgraph.core.epochs import Epochs
-from sandbox.memgraph.core.graph import Graph
-from sandbox.memgraph.core.messages import Commit
+from sandbox.memgraph.core.storage.epochs import Epochs
+from sandbox.memgraph.core.storage.graph import Graph
 
 SERVER_NAME: Final = "Neo4j/v5.11.0 compatible graph database server - Memgraph"
 COMMITS_IN_MEMORY: Final = 50_000

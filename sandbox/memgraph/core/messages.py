@@ -6,20 +6,7 @@ import enum
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-Op: TypeAlias = list[Any]
-"""One change, as a plain list so that JSON carries it as it is. A node's or a relationship's new state and its removal:
-`["n", id, labels, properties]`, `["d", id]`, `["r", id, type, start, end, properties]`, `["rd", id]`. Made or dropped:
-an index `["i", label, properties]`, `["x", label, properties]`, one over relationships `["ri", type, properties]`,
-`["rx", type, properties]` (type null: all), a constraint `["c", kind, label, properties]`,
-`["cx", kind, label, properties]`. A transaction lists removals of relationships before removals of nodes."""
-
-
-class Commit(NamedTuple):
-    """One committed transaction: its timestamp, the epoch it was made in, its changes."""
-
-    ts: int
-    epoch: str
-    ops: list[Op]
+from sandbox.memgraph.core.storage.changes import Commit
 
 
 @dataclass(frozen=True, slots=True)

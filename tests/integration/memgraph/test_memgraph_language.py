@@ -9,7 +9,7 @@ import pytest
 from memgraph_process import Memgraph, eventually, memgraphs
 from neo4j.exceptions import ClientError
 
-from sandbox.memgraph.core.transaction import STILL_CONNECTED
+from sandbox.memgraph.core.storage.transaction import STILL_CONNECTED
 
 
 def count(instance: Memgraph, label: str) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.memgraph.core import users
 from sandbox.memgraph.core.bolt.packstream import Reader
 from sandbox.memgraph.core.bolt.stream import Version
 from sandbox.memgraph.core.errors import ProtocolError
 from sandbox.memgraph.core.instance import Instance
+from sandbox.memgraph.core.query import users
 
 
 def introduction(version: Version, marker: int, reader: Reader) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
-from sandbox.memgraph.core.result import Result
+from sandbox.memgraph.core.query.result import Result
 
 
 class Abandoned(ProtocolError):

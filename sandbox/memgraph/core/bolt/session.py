@@ -21,9 +21,9 @@ from sandbox.memgraph.core.bolt.results import Results, summary
 from sandbox.memgraph.core.bolt.stream import Version, encode
 from sandbox.memgraph.core.effects import FreshId, Steps
 from sandbox.memgraph.core.errors import ProtocolError, QueryError
-from sandbox.memgraph.core.graph import Node, Relationship
 from sandbox.memgraph.core.instance import Instance
-from sandbox.memgraph.core.interpreter import Interpreter
+from sandbox.memgraph.core.query.interpreter import Interpreter
+from sandbox.memgraph.core.storage.graph import Node, Relationship
 
 _DONE: Final = encode(Structure(messages.SUCCESS, [{}]))
 

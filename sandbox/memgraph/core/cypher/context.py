@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from sandbox.memgraph.core.cypher.values import EdgeRef, NodeRef
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import Node, Relationship
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.graph import Node, Relationship
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 Row: TypeAlias = dict[str, Any]
 _DELETED: Final = "Trying to get a property from a deleted object."

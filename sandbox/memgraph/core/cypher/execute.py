@@ -13,7 +13,7 @@ from sandbox.memgraph.core.cypher.projection import project
 from sandbox.memgraph.core.cypher.values import type_name
 from sandbox.memgraph.core.cypher.write import create, delete, merge, remove, set_values
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 
 def execute(

@@ -10,8 +10,8 @@ from sandbox.memgraph.core.cypher.context import Context, Row
 from sandbox.memgraph.core.cypher.evaluate import evaluate, truth
 from sandbox.memgraph.core.cypher.values import EdgeRef, NodeRef, equal, type_name
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import Node, Relationship
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.graph import Node, Relationship
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 Used: TypeAlias = frozenset[int]
 Step: TypeAlias = tuple[int, int, int]

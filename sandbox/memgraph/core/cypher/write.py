@@ -11,7 +11,7 @@ from sandbox.memgraph.core.cypher.evaluate import evaluate
 from sandbox.memgraph.core.cypher.match import evaluate_properties, paths
 from sandbox.memgraph.core.cypher.values import EdgeRef, NodeRef, storable
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import Node, Relationship
+from sandbox.memgraph.core.storage.graph import Node, Relationship
 
 
 def create(clause: ast.Create, row: Row, context: Context) -> None:

@@ -16,7 +16,7 @@ from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.cypher.values import less, order_key
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 PEOPLE = "UNWIND [{i: 1, n: 'b'}, {i: 2, n: 'a'}, {i: 3}] AS r CREATE (:P {i: r.i, n: r.n})"
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_memgraph import World
 
-from sandbox.memgraph.core.epochs import Epochs, Verdict
 from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.storage.epochs import Epochs, Verdict
 
 
 @pytest.mark.parametrize(

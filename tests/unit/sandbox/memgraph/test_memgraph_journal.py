@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.memgraph.core.durability import (
+from sandbox.memgraph.core.storage.changes import Commit
+from sandbox.memgraph.core.storage.durability import (
     AppendCommit,
     DeleteFiles,
     FinishWal,
@@ -23,7 +24,6 @@ from sandbox.memgraph.core.durability import (
     Wal,
     WriteSnapshot,
 )
-from sandbox.memgraph.core.messages import Commit
 from sandbox.memgraph.journal import WALS, DirectoryInUse, Journal
 
 COMMITS = [Commit(ts, "E", [["n", ts, ["L"], {"x": "ä"}]]) for ts in (2, 4, 6)]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core.durability import Limits
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Settings, Status
-from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.core.messages import Finalize, Heartbeat, Lost, Ping, Prepare, Request
+from sandbox.memgraph.core.query.interpreter import Interpreter
+from sandbox.memgraph.core.storage.durability import Limits
 
 
 def register(world: World, replica: str, mode: str) -> None:

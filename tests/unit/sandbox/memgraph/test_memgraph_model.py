@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from memgraph_database import Database, run
 
-from sandbox.memgraph.core import constraints
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import Graph
-from sandbox.memgraph.core.transaction import STILL_CONNECTED, Transaction
+from sandbox.memgraph.core.storage import constraints
+from sandbox.memgraph.core.storage.graph import Graph
+from sandbox.memgraph.core.storage.transaction import STILL_CONNECTED, Transaction
 
 KEYS = st.integers(0, 4)
 STEPS = st.one_of(

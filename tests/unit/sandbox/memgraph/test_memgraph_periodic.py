@@ -7,8 +7,8 @@ from virtual_memgraph import World
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.core.messages import Lost, Prepare
+from sandbox.memgraph.core.query.interpreter import Interpreter
 
 CREATE = "USING PERIODIC COMMIT 1 UNWIND range(1, 3) AS x CREATE (:A {id: x})"
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core.durability import Limits
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Registration, Role, Settings
 from sandbox.memgraph.core.messages import Finalize, Lost, Prepare, Request
+from sandbox.memgraph.core.storage.durability import Limits
 
 NAMES = ("a", "b", "c")
 ROLE = "SET REPLICATION ROLE TO REPLICA WITH PORT 10000"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from virtual_memgraph import World
 
-from sandbox.memgraph.core.durability import Files, Limits, Snapshot, Wal, recover
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings, Status
-from sandbox.memgraph.core.messages import Commit, Lost, Request, WalFiles
-from sandbox.memgraph.core.recovery import SendCurrentWal, SendSnapshot, SendWals, steps_for
+from sandbox.memgraph.core.messages import Lost, Request, WalFiles
+from sandbox.memgraph.core.replication.recovery import SendCurrentWal, SendSnapshot, SendWals, steps_for
+from sandbox.memgraph.core.storage.changes import Commit
+from sandbox.memgraph.core.storage.durability import Files, Limits, Snapshot, Wal, recover
 
 SMALL = Settings(files=Limits(wal_file_bytes=1, snapshot_interval_s=0))
 """Every commit gets a WAL file of its own."""
@@ -234,7 +235,7 @@ def test_an_epoch_that_ended_with_a_snapshot_is_forgotten(snapshot_on_exit: bool
 
 def test_commits_held_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.memgraph.core.instance.COMMITS_IN_MEMORY", 20)
-    monkeypatch.setattr("sandbox.memgraph.core.durability.WAL_COMMITS", 10)
+    monkeypatch.setattr("sandbox.memgraph.core.storage.durability.WAL_COMMITS", 10)
     world, main = pair(Settings(files=Limits(snapshot_interval_s=0)))
     write(world, *range(100))
     assert main.files.held <= 21

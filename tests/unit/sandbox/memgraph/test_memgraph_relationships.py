@@ -10,8 +10,8 @@ from virtual_memgraph import World
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import Graph, Relationship
-from sandbox.memgraph.core.transaction import STILL_CONNECTED
+from sandbox.memgraph.core.storage.graph import Graph, Relationship
+from sandbox.memgraph.core.storage.transaction import STILL_CONNECTED
 
 FAMILY = "CREATE (a:P {i: 1})-[:KNOWS {since: 1}]->(b:P {i: 2})<-[:LIKES]-(c:P {i: 3}), (c)-[:KNOWS {since: 2}]->(c)"
 

@@ -11,8 +11,8 @@ from virtual_memgraph import World
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Role
-from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.core.messages import Finalize, Loss, Lost, Prepare, Request
+from sandbox.memgraph.core.query.interpreter import Interpreter
 
 
 def register(world: World, main: str, replica: str, mode: str) -> None:

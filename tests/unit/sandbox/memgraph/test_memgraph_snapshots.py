@@ -8,7 +8,7 @@ from virtual_memgraph import World
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.compat import COMPAT
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.interpreter import Interpreter
+from sandbox.memgraph.core.query.interpreter import Interpreter
 
 
 @pytest.fixture

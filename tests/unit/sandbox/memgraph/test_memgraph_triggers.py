@@ -9,8 +9,8 @@ from virtual_memgraph import World
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.interpreter import Interpreter
 from sandbox.memgraph.core.messages import Lost, Prepare
+from sandbox.memgraph.core.query.interpreter import Interpreter
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher import ast
-from sandbox.memgraph.core.durability import snapshot_name
 from sandbox.memgraph.core.effects import Steps, Until
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Role, StorageMode
-from sandbox.memgraph.core.result import Result
-from sandbox.memgraph.core.storage_info import size
+from sandbox.memgraph.core.query.result import Result
+from sandbox.memgraph.core.query.storage_info import size
+from sandbox.memgraph.core.storage.durability import snapshot_name
 
 _CREATED: Final = "1970-01-01 00:00:00.000000 UTC"
 """Of every snapshot: the core has no clock."""

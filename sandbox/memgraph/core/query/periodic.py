@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.memgraph.core import errors
-from sandbox.memgraph.core.constraints import ConstraintViolation
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.context import Context, Row
 from sandbox.memgraph.core.cypher.execute import advance, finish
 from sandbox.memgraph.core.effects import Steps
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.constraints import ConstraintViolation
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 
 def execute(

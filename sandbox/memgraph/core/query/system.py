@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.memgraph.core import errors, roles, users
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.effects import Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Mode
-from sandbox.memgraph.core.result import Result, note
+from sandbox.memgraph.core.query import users
+from sandbox.memgraph.core.query.result import Result, note
+from sandbox.memgraph.core.replication import roles
 
 
 def prepared(instance: Instance, statement: ast.SystemStatement, *, explicit: bool) -> Result:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sandbox.memgraph.core import definitions, errors, periodic, show, snapshots, system, triggers
-from sandbox.memgraph.core.commit import commit
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import NotReplicated, QueryError
-from sandbox.memgraph.core.events import Events, events_of
 from sandbox.memgraph.core.instance import Instance, Role
-from sandbox.memgraph.core.result import Notifications, Result, note
-from sandbox.memgraph.core.timer import Timer
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.query import definitions, periodic, show, snapshots, system, triggers
+from sandbox.memgraph.core.query.events import Events, events_of
+from sandbox.memgraph.core.query.result import Notifications, Result, note
+from sandbox.memgraph.core.query.timer import Timer
+from sandbox.memgraph.core.replication.commit import commit
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 SYSTEM_LOCK_TRY_S: Final = 0.1
 

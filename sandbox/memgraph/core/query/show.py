@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sandbox.memgraph.core import errors, schema, storage_info
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Registration, Role
+from sandbox.memgraph.core.query import schema, storage_info
 
 DATABASE: Final = "memgraph"
 """The only one that Community has."""

@@ -5,12 +5,10 @@ One RPC is handled at a time, whoever sends it. All but pings and takeovers chec
 
 from __future__ import annotations
 
-from sandbox.memgraph.core.durability import Snapshot
 from sandbox.memgraph.core.effects import Note, Persist, Steps, Until
 from sandbox.memgraph.core.instance import Instance, Prepared, Role
 from sandbox.memgraph.core.messages import (
     Answer,
-    Commit,
     Finalize,
     Heartbeat,
     Ping,
@@ -21,6 +19,8 @@ from sandbox.memgraph.core.messages import (
     SystemRecovery,
     WalFiles,
 )
+from sandbox.memgraph.core.storage.changes import Commit
+from sandbox.memgraph.core.storage.durability import Snapshot
 
 
 def receive(instance: Instance, request: Request) -> Steps[Answer]:

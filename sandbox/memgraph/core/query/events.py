@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from sandbox.memgraph.core.cypher.values import EdgeRef, NodeRef
-from sandbox.memgraph.core.transaction import Transaction
-from sandbox.memgraph.core.versions import Changes
+from sandbox.memgraph.core.storage.transaction import Transaction
+from sandbox.memgraph.core.storage.versions import Changes
 
 Property: TypeAlias = tuple[Any, str, Any, Any]
 """What was changed, the property's name, its old and its new value."""

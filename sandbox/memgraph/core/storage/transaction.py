@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sandbox.memgraph.core import errors
-from sandbox.memgraph.core.graph import Graph, Node, Relationship, index_value
-from sandbox.memgraph.core.messages import Op
-from sandbox.memgraph.core.versions import Changes, conflict
+from sandbox.memgraph.core.storage.changes import Op
+from sandbox.memgraph.core.storage.graph import Graph, Node, Relationship, index_value
+from sandbox.memgraph.core.storage.versions import Changes, conflict
 
 STATS: Final = (
     "nodes-created",

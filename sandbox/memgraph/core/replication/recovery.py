@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from sandbox.memgraph.core import line
-from sandbox.memgraph.core.durability import Files, Snapshot, Wal
 from sandbox.memgraph.core.effects import Note, Steps, Until
 from sandbox.memgraph.core.instance import Instance, Registration, Status
 from sandbox.memgraph.core.messages import Answer, SnapshotFile, WalFiles, WalPart
+from sandbox.memgraph.core.replication import line
+from sandbox.memgraph.core.storage.durability import Files, Snapshot, Wal
 
 WAL_TIMEOUT_S: Final = 30.0
 SNAPSHOT_TIMEOUT_S: Final = 60.0

@@ -7,10 +7,10 @@ import hmac
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher.ast import UserChange
-from sandbox.memgraph.core.durability import UsersRecord
 from sandbox.memgraph.core.effects import FreshId, Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Role
+from sandbox.memgraph.core.storage.durability import UsersRecord
 
 
 def _hash(salt: str, password: str) -> str:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from sandbox.memgraph.core import constraints, errors, line, replication
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.effects import Call, Connect, Disconnect, Note, Persist, Steps, Until
 from sandbox.memgraph.core.errors import Failure, NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role, Status
-from sandbox.memgraph.core.messages import Commit, Finalize, Loss, Lost, Prepare
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.messages import Finalize, Loss, Lost, Prepare
+from sandbox.memgraph.core.replication import heartbeat, line
+from sandbox.memgraph.core.storage import constraints
+from sandbox.memgraph.core.storage.changes import Commit
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 PREPARE_TIMEOUT_S: Final = 30.0
 FINALIZE_TIMEOUT_S: Final = 10.0
@@ -114,7 +117,7 @@ def _open(instance: Instance, replica: Registration, shipping: _Shipping) -> Ste
     if replica.status is Status.REPLICATING:
         replica.status = Status.INVALID  # it misses this one
     elif replica.status is Status.INVALID:
-        yield from replication.queue_heartbeat(instance, replica)
+        yield from heartbeat.queue_heartbeat(instance, replica)
     if replica.status is Status.DIVERGED:
         return errors.DIVERGED
     if replica.status is not Status.READY:

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.memgraph.core.commit import commit
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.execute import execute
 from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.cypher.values import NodeRef
-from sandbox.memgraph.core.durability import Trigger, TriggersRecord
 from sandbox.memgraph.core.effects import Steps
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.events import Events, events_of, known, missing, variables
 from sandbox.memgraph.core.instance import Instance
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.query.events import Events, events_of, known, missing, variables
+from sandbox.memgraph.core.replication.commit import commit
+from sandbox.memgraph.core.storage.durability import Trigger, TriggersRecord
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 COLUMNS = ("trigger name", "statement", "privilege context", "event type", "phase", "owner")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sandbox.memgraph.core.errors import QueryError
-from sandbox.memgraph.core.graph import ConstraintKey, Graph, Node
-from sandbox.memgraph.core.indexes import unique_value
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage.graph import ConstraintKey, Graph, Node
+from sandbox.memgraph.core.storage.indexes import unique_value
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 _WORDS = {"exists": "existence", "unique": "unique"}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from sandbox.memgraph.core import errors, schema, triggers
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.effects import Steps, Until
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Role
-from sandbox.memgraph.core.result import Result, note
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.query import schema, triggers
+from sandbox.memgraph.core.query.result import Result, note
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 STORAGE_ACCESS_TIMEOUT_S: Final = 1.0
 

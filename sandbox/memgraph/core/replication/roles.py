@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sandbox.memgraph.core import errors, line, replication
+from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.effects import Cancel, FreshId, Listen, Note, Sleep, Spawn, Steps, StopListening
-from sandbox.memgraph.core.epochs import Verdict
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role
 from sandbox.memgraph.core.messages import Lost, SwapMainUUID
+from sandbox.memgraph.core.replication import heartbeat, line
+from sandbox.memgraph.core.storage.epochs import Verdict
 
 SWAP_TIMEOUT_S: Final = 10.0
 DEFAULT_PORT: Final = 10000
@@ -93,8 +94,8 @@ def register(instance: Instance, name: str, mode: Mode, address_text: str) -> St
         answer = yield from line.ask(replica, SwapMainUUID(instance.main_uuid), SWAP_TIMEOUT_S)
         if answer is None or isinstance(answer, Lost) or not answer.ok:
             raise errors.register_failed(name, errors.ERROR_ACCEPTING_MAIN)
-        yield from replication.align(instance, replica)
-        verdict = yield from replication.heartbeat(instance, replica)
+        yield from heartbeat.align(instance, replica)
+        verdict = yield from heartbeat.heartbeat(instance, replica)
         if verdict is Verdict.DIVERGED:
             if instance.settings.compat.diverged_rolled_back:
                 del instance.replicas[name]
@@ -103,7 +104,7 @@ def register(instance: Instance, name: str, mode: Mode, address_text: str) -> St
         replica.ghost = False
     finally:
         instance.exclusive = False
-    yield Spawn(replica, replication.check(instance, replica))
+    yield Spawn(replica, heartbeat.check(instance, replica))
 
 
 def drop(instance: Instance, name: str) -> Steps[None]:
@@ -133,10 +134,10 @@ def start(instance: Instance) -> Steps[bool]:
         bound: bool = yield Listen(instance.port)
         return bound
     for replica in list(instance.replicas.values()):
-        yield from replication.align(instance, replica)
-        yield from replication.heartbeat(instance, replica)
+        yield from heartbeat.align(instance, replica)
+        yield from heartbeat.heartbeat(instance, replica)
     for replica in list(instance.replicas.values()):
-        yield Spawn(replica, replication.check(instance, replica))
+        yield Spawn(replica, heartbeat.check(instance, replica))
     return True
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from sandbox.memgraph.core import line, recovery
 from sandbox.memgraph.core.effects import Sleep, Steps, Until
-from sandbox.memgraph.core.epochs import Verdict
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Status
 from sandbox.memgraph.core.messages import Answer, Heartbeat, Lost, Ping, SystemRecovery
+from sandbox.memgraph.core.replication import line, recovery
+from sandbox.memgraph.core.storage.epochs import Verdict
 
 PING_TIMEOUT_S: Final = 5.0
 HEARTBEAT_TIMEOUT_S: Final = 10.0

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from sandbox.memgraph.core.epochs import Epochs
-from sandbox.memgraph.core.messages import Commit, Op
+from sandbox.memgraph.core.storage.changes import Commit, Op
+from sandbox.memgraph.core.storage.epochs import Epochs
 
 COMMIT_BYTES: Final = 40
 OP_BYTES: Final = 80

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sandbox.memgraph.core.indexes import IndexKey, Node, NodeIndexes, index_value
-from sandbox.memgraph.core.messages import Op
-from sandbox.memgraph.core.versions import Versions
+from sandbox.memgraph.core.storage.changes import Op
+from sandbox.memgraph.core.storage.indexes import IndexKey, Node, NodeIndexes, index_value
+from sandbox.memgraph.core.storage.versions import Versions
 
 __all__ = ["Graph", "IndexKey", "Node", "Relationship", "index_value"]
 

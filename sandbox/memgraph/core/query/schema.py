@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from sandbox.memgraph.core import constraints
 from sandbox.memgraph.core.cypher import ast
-from sandbox.memgraph.core.graph import Graph
-from sandbox.memgraph.core.messages import Op
-from sandbox.memgraph.core.transaction import Transaction
+from sandbox.memgraph.core.storage import constraints
+from sandbox.memgraph.core.storage.changes import Op
+from sandbox.memgraph.core.storage.graph import Graph
+from sandbox.memgraph.core.storage.transaction import Transaction
 
 Note: TypeAlias = tuple[str, str]
 """Code and title of a notification."""
