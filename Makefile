@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit sandbox constraints clean
+.PHONY: help demo test lint types imports unit sandbox kubernetes kubernetes-binaries constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
 	@echo '                        (JSON=path writes its figures; BREAK=promote-stale shows that it can fail)'
 	@echo 'make test               everything CI runs'
 	@echo 'make sandbox            the same world, kept running for your own app (memgraph-ha sandbox up)'
+	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make constraints        pin the dependencies anew'
 
@@ -51,8 +52,15 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev kubernetes-binaries
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+# Once for all checkouts: 10 min the first time. Where they can't be built, the tests that need them are skipped.
+kubernetes-binaries: $(VENV)/.dev
+	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
+
+kubernetes: kubernetes-binaries
+	@$(BIN)/python -m pytest -q tests/kubernetes/conformance $(if $(JSON),--conformance-json '$(JSON)')
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
