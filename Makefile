@@ -59,8 +59,9 @@ unit: $(VENV)/.dev kubernetes-binaries
 kubernetes-binaries: $(VENV)/.dev
 	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
 
-kubernetes: kubernetes-binaries
-	@$(BIN)/python -m pytest -q tests/kubernetes/conformance $(if $(JSON),--conformance-json '$(JSON)')
+kubernetes: $(VENV)/.dev
+	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
+	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

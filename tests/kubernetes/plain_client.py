@@ -85,19 +85,18 @@ class PlainClient:
         return answer.body
 
     @contextmanager
-    def watch(self, path: str, *, silence_s: float = _ANSWER_S, **query: Any) -> Iterator[Watch]:
-        """A watch. It fails after `silence_s` without a byte."""
-        with self._asking("GET", path, None, "", {"watch": "true", **query}, silence_s) as response:
+    def watch(self, path: str, **query: Any) -> Iterator[Watch]:
+        """A watch. It fails after half a minute without a byte."""
+        with self._asking("GET", path, None, "", {"watch": "true", **query}) as response:
             yield Watch(response)
 
     @contextmanager
     def _asking(
         self, method: str, path: str, body: Any, content_type: str, query: Mapping[str, Any],
-        timeout_s: float = _ANSWER_S,
     ) -> Iterator[http.client.HTTPResponse]:  # fmt: skip
         where = urlsplit(self.url)
         context = ssl.create_default_context(cafile=str(self.ca))
-        connection = http.client.HTTPSConnection(where.hostname or "", where.port, timeout=timeout_s, context=context)
+        connection = http.client.HTTPSConnection(where.hostname or "", where.port, timeout=_ANSWER_S, context=context)
         headers = {"Accept": "application/json", "Connection": "close"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
