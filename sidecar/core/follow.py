@@ -157,10 +157,20 @@ class Follow:
         else:
             self._failures += 1
 
+    def silent(self) -> None:
+        """The watch under way brought nothing for long: see what is there, and go on from there.
+
+        An API server whose etcd came back from a backup knows lower versions than ours. It does not refuse a watch
+        from ours: it answers 200 and shows no change until it gets there.
+        """
+        self._version = None
+
     def failed(self, reason: Reason, message: str, *, aside: bool = False) -> Problem:
         """Nothing usable came back."""
         if not aside:
             self._failures += 1
+            if reason is Reason.UNREACHABLE:
+                self._version = None  # it may come back with another memory (see `silent`)
         self._contact = Problem(reason, message)
         return self._contact
 
