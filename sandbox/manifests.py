@@ -106,7 +106,7 @@ def _init_file() -> Object:
 
 def _sidecar_role() -> Object:
     state = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [names.state_config_map(RELEASE)]}
-    return {"metadata": {"name": f"{RELEASE}-sidecar"}, "rules": [{**state, "verbs": ["get", "list", "watch"]}]}
+    return {"metadata": {"name": f"{RELEASE}-sidecar"}, "rules": [{**state, "verbs": ["get", "watch"]}]}
 
 
 def _sidecar_binding() -> Object:

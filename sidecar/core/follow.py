@@ -183,7 +183,7 @@ class Follow:
             case 403:
                 reason = Reason.FORBIDDEN
                 hint = (
-                    f"this pod's service account may not get, list and watch it; check the Role and RoleBinding for it "
+                    f"this pod's service account may not get and watch it; check the Role and RoleBinding for it "
                     f"in namespace {self._namespace}"
                 )
             case 410:
