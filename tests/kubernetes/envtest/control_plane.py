@@ -8,7 +8,6 @@ authority, ports and folder, so that any number run side by side; nothing is lef
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import ssl
 import urllib.request
@@ -101,10 +100,6 @@ class ControlPlane:
         """Start it again, on the port it had."""
         self._start(versions.API_SERVER, self._api_server_flags(), self._ready)
 
-    def freeze_api_server(self, frozen: bool) -> None:
-        """Let it hang, with its connections open, or go on."""
-        self.process(versions.API_SERVER).signal(signal.SIGSTOP if frozen else signal.SIGCONT)
-
     def start_controller_manager(self, controllers: str = "*") -> None:
         """Deployments, StatefulSets, garbage collection, service accounts and the rest (or those named)."""
         name = versions.CONTROLLER_MANAGER
@@ -117,7 +112,7 @@ class ControlPlane:
         self._add(versions.SCHEDULER, [])
 
     def process(self, name: str) -> Running:
-        """A program that runs now."""
+        """A program that runs now: it can be frozen and thawed."""
         return next(one for one in self._running if one.name == name or one.log.stem == name)
 
     # ---- starting and stopping ---------------------------------------------------------------------------------

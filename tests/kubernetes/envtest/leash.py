@@ -1,7 +1,7 @@
 """`python leash.py PARENT PROGRAM ARGUMENT...`: become the program, to be killed by the kernel when the parent dies.
 
-So nothing outlives a test run that was killed itself. The kernel watches the thread that started us: start programs
-from one that lives as long as they should. Where there is no prctl (no Linux), only an orderly end takes them along.
+So nothing outlives a test run that was killed itself. Where there is no prctl (no Linux), only an orderly end takes
+the programs along.
 """
 
 import ctypes

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from envtest.failure import DidNotStart
@@ -18,6 +19,15 @@ STOP_S = 30.0
 """An API server takes more than 3 s, and on busy cores much more."""
 
 
+# The kernel ends a program when the *thread* that started it ends: this one lives as long as we do.
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="envtest")
+
+
+def _start(command: list[str], output: int) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C is for us, and we end the programs in the right order.
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+
+
 class Running:
     """A program that runs until `stop` or `kill`, or until whoever started it dies."""
 
@@ -26,10 +36,7 @@ class Running:
         self.log = log
         command = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(binary), *flags]
         with log.open("ab") as output:
-            # A session of its own: Ctrl-C is for us, and we end the programs in the right order.
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+            self._process = _STARTER.submit(_start, command, output.fileno()).result()
 
     @property
     def pid(self) -> int:
@@ -62,9 +69,14 @@ class Running:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-3000:]
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal (SIGSTOP makes it hang)."""
-        self._process.send_signal(number)
+    def freeze(self) -> None:
+        """Let it hang, with its connections open, until `thaw`."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)  # its threads stop a little later
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to end, and wait; kill it if it takes too long."""
