@@ -8,6 +8,7 @@ authority, ports and folder, so that any number run side by side; nothing is lef
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
 import urllib.request
@@ -44,7 +45,7 @@ class ControlPlane:
         self._running: list[Running] = []
         self.audit_log = folder / "audit.jsonl"
         write_policy(folder / "audit-policy.json")
-        self.etcd_url = ""
+        self.etcd_url = self._peer_url = ""
         self.port = 0
 
     # ---- for clients -------------------------------------------------------------------------------------------
@@ -100,6 +101,28 @@ class ControlPlane:
         """Start it again, on the port it had."""
         self._start(versions.API_SERVER, self._api_server_flags(), self._ready)
 
+    def save_etcd(self) -> None:
+        """Keep what etcd holds now, for `restore_etcd`."""
+        self._without_etcd(lambda: shutil.copytree(self.folder / "etcd", self.folder / "saved"))
+
+    def restore_etcd(self) -> None:
+        """Go back to what was saved: to lower versions, too. The API server is started anew."""
+
+        def restore() -> None:
+            shutil.rmtree(self.folder / "etcd")
+            shutil.copytree(self.folder / "saved", self.folder / "etcd")
+
+        self._without_etcd(restore)
+
+    def _without_etcd(self, act: Callable[[], object]) -> None:
+        self.stop_api_server(kill=True)
+        etcd = self.process("etcd")
+        etcd.stop()
+        self._running.remove(etcd)
+        act()
+        self._start("etcd", self._etcd_flags(), self._etcd_ready)
+        self.start_api_server()
+
     def start_controller_manager(self, controllers: str = "*") -> None:
         """Deployments, StatefulSets, garbage collection, service accounts and the rest (or those named)."""
         name = versions.CONTROLLER_MANAGER
@@ -121,9 +144,9 @@ class ControlPlane:
         """Start etcd and the API server."""
         for attempt in range(_ATTEMPTS):
             client, peer, self.port = _free_ports(3)
-            self.etcd_url = f"http://127.0.0.1:{client}"
+            self.etcd_url, self._peer_url = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
             try:
-                self._start("etcd", self._etcd_flags(f"http://127.0.0.1:{peer}"), self._etcd_ready)
+                self._start("etcd", self._etcd_flags(), self._etcd_ready)
                 self.start_api_server()
                 break
             except DidNotStart as error:
@@ -149,7 +172,8 @@ class ControlPlane:
         self._running.append(running)
         running.wait_until(ready, START_S)
 
-    def _etcd_flags(self, peer_url: str) -> list[str]:
+    def _etcd_flags(self) -> list[str]:
+        peer_url = self._peer_url
         return [
             f"--data-dir={self.folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=warn",
             f"--listen-client-urls={self.etcd_url}", f"--advertise-client-urls={self.etcd_url}",
