@@ -183,8 +183,8 @@ class Follow:
             case 403:
                 reason = Reason.FORBIDDEN
                 hint = (
-                    f"this pod's service account may not get and watch it; check the Role and RoleBinding for it "
-                    f"in namespace {self._namespace}"
+                    f"this pod's service account may not get and watch it; unless the API server has just started, "
+                    f"check the Role and RoleBinding for it in namespace {self._namespace}"
                 )
             case 410:
                 reason, hint = Reason.EXPIRED, "the version asked for is too old; reading it afresh"

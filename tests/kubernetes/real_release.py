@@ -41,10 +41,12 @@ class Release:
         assert answer.code in (200, 201), answer.body
 
 
-def installed(cluster: ControlPlane, name: str, namespace: str, *, without: tuple[str, ...] = ()) -> Release:
-    """Apply the chart's objects, but for some kinds."""
+def installed(
+    cluster: ControlPlane, name: str, namespace: str, *, without: tuple[str, ...] = (), restricted: bool = True
+) -> Release:
+    """Apply the chart's objects, but for some kinds. Not `restricted`: a test makes pods of its own."""
     admin = admin_of(cluster)
-    admin.made("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": RESTRICTED}})
+    admin.made("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": RESTRICTED if restricted else {}}})
     admin.made(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
     objects = [obj for obj in render(name, namespace) if obj["kind"] not in without]
     apply(admin, objects)
