@@ -13,10 +13,12 @@ from real import admin_of, new_namespace, started
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With xdist: all on one worker, so that there is one control plane, and time for what runs beside it."""
+    """With xdist: on two workers at most, each with a control plane of its own."""
+    here = Path(__file__).parent
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("kubernetes"))
+        if here in item.path.parents:
+            group = "conformance" if here / "conformance" in item.path.parents else "programs"
+            item.add_marker(pytest.mark.xdist_group(f"kubernetes-{group}"))
 
 
 @pytest.fixture(scope="session")

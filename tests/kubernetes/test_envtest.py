@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -100,30 +99,44 @@ def test_without_binaries_tests_are_skipped_but_not_in_ci(monkeypatch: pytest.Mo
         unavailable(Unavailable("not built"))
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="no Go in PATH; the programs came from elsewhere")
-def test_two_builds_at_once_are_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Whoever comes second waits for the first one's result; nobody sees half a program."""
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A program that is called `go`, and notes what it was asked; a cache of its own; a module to build."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "go.mod").write_text("module example\n\ngo 1.24.0\n")
     (tmp_path / "go.sum").touch()
-    (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
-    program = Program("example", "example", tmp_path, "1.0.0")
+    script = tmp_path / "go"
+    script.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = env ]; then echo go1.99.0; exit; fi\n'
+        f'echo "$@" >> {tmp_path}/asked\n'
+        'while [ "$1" != -o ]; do shift; done\n'
+        f'if [ -e {tmp_path}/broken ]; then echo "undefined: x"; exit 1; fi\n'
+        'echo "exit 7" > "$2"; chmod +x "$2"\n'
+    )
+    script.chmod(0o755)
+    return tmp_path
+
+
+def test_two_builds_at_once_are_one(compiler: Path) -> None:
+    """Whoever comes second waits for the first one's result; nobody sees half a program."""
+    program = Program("example", "example", compiler, "1.0.0")
     with ThreadPoolExecutor() as pool:
         one, other = pool.map(binaries.make, [program, program])
     assert one == other
-    assert subprocess.run([one], check=False).returncode == 0
-    assert capfd.readouterr().err.count("building from its Go module") == 1
+    assert subprocess.run(["/bin/sh", one], check=False).returncode == 7
+    (asked,) = (compiler / "asked").read_text().splitlines()
+    assert asked.startswith("build -trimpath -mod=readonly -ldflags ")
     assert sorted(path.name for path in one.parent.iterdir()) == ["example", "example.lock"]
 
 
-def test_a_build_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "go.mod").write_text("module example\n\ngo 1.24.0\n")
-    (tmp_path / "go.sum").touch()
-    with pytest.raises(Unavailable, match=r"(?s)building example 1\.0\.0 failed:.*example|no Go"):
-        binaries.make(Program("example", "example", tmp_path, "1.0.0"))
+def test_a_build_that_fails_says_why_and_leaves_nothing(compiler: Path) -> None:
+    (compiler / "broken").touch()
+    program = Program("example", "example", compiler, "1.0.0")
+    with pytest.raises(Unavailable, match=r"(?s)building example 1\.0\.0 failed:.*undefined: x"):
+        binaries.make(program)
+    assert [path.name for path in (binaries.cache() / program.key).iterdir()] == ["example.lock"]
 
 
 @pytest.mark.parametrize("version", versions.pinned())

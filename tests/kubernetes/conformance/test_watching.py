@@ -108,7 +108,7 @@ def test_a_bookmark_before_the_end(api: PlainClient, ns: str) -> None:
     """It carries a version to go on from, and nothing else; only for those who asked."""
     make(api, ns, "x")
     last = make(api, ns, "y")
-    query = {"fieldSelector": "metadata.name=x", "timeoutSeconds": 4}
+    query = {"fieldSelector": "metadata.name=x", "timeoutSeconds": 3}
     with api.watch(MAPS.format(ns), allowWatchBookmarks="true", **query) as watch:
         assert watch.until("ADDED")
         bookmark = watch.until("BOOKMARK")["object"]
@@ -164,7 +164,7 @@ def test_a_list_of_a_version_from_the_future(api: PlainClient, ns: str) -> None:
 
 def test_a_watch_of_a_version_from_the_future(api: PlainClient, ns: str) -> None:
     """Is not refused: it is silent, and the changes that happen meanwhile never come."""
-    query = {"resourceVersion": "99999999", "timeoutSeconds": 4, "allowWatchBookmarks": "true"}
+    query = {"resourceVersion": "99999999", "timeoutSeconds": 3, "allowWatchBookmarks": "true"}
     with api.watch(MAPS.format(ns), **query) as watch:
         assert watch.code == 200
         make(api, ns, "x")

@@ -116,7 +116,7 @@ async def test_rights_that_are_taken_and_given_back(release: Release, apps: str,
     body = release.admin.get(binding).body
     tokens = token_dir(release, tmp_path, apps)
     async with following(release, tokens, kube.Pace(watch_s=(4, 4))) as (follower,):
-        await until("the document", lambda: follower.epoch == base)
+        await until("its watch", lambda: follower.epoch == base and follower.signs >= 2)
         assert release.admin.delete(binding).code == 200
         try:
             await anyio.to_thread.run_sync(publish, release, base + 1)
