@@ -11,6 +11,7 @@ import json
 import shutil
 import socket
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -202,18 +203,10 @@ class ControlPlane:
     def _healthy(self, port: int, path: str = "/healthz") -> bool:
         # The other programs make themselves certificates that nobody signed; only their health is asked.
         context = ssl.create_default_context(cafile=str(self.ca)) if port == self.port else _trusting()
-        try:
-            with urllib.request.urlopen(f"https://127.0.0.1:{port}{path}", timeout=2, context=context) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return _answers(f"https://127.0.0.1:{port}{path}", context)
 
     def _etcd_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.etcd_url}/health", timeout=2) as answer:
-                return bool(json.load(answer).get("health") == "true")
-        except OSError:
-            return False
+        return _answers(f"{self.etcd_url}/health", None)
 
     def _etcd(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.etcd_url}/v3/{path}", json.dumps(body).encode())
@@ -241,6 +234,17 @@ def control_plane(
         yield cluster
     finally:
         cluster.stop()
+
+
+def _answers(url: str, context: ssl.SSLContext | None) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2, context=context) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as refusal:
+        refusal.close()  # an answer, too: its socket is open
+        return False
+    except OSError:
+        return False
 
 
 def _free_ports(count: int) -> list[int]:
