@@ -42,9 +42,12 @@ def find(name: str, version: str) -> Path:
     if version not in versions.pinned():
         known = ", ".join(versions.pinned())
         raise Unavailable(f"Kubernetes {version} is not pinned here (known: {known}); next: python -m envtest pin")
-    built = _built(versions.program(name, version))
+    program = versions.program(name, version)
+    built = _built(program)
     if not built.exists():
-        raise Unavailable(f"{name} {version} is not built; next: make kubernetes-binaries KUBERNETES_VERSION={version}")
+        raise Unavailable(
+            f"{name} {program.version} is not built; next: make kubernetes-binaries KUBERNETES_VERSION={version}"
+        )
     return built
 
 
