@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit conformance sandbox memgraph-bench constraints clean
+.PHONY: help demo test lint types imports unit conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
+  constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -14,6 +15,7 @@ help:
 	@echo 'make sandbox            the same world, kept running for your own app (memgraph-ha sandbox up)'
 	@echo 'make conformance        the simulated Memgraph against the tests of the real one, a line a row (JSON=path);'
 	@echo '                        or a Memgraph of yours: tests/conformance/memgraph/README.md'
+	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make constraints        pin the dependencies anew'
@@ -60,7 +62,7 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev $(VENV)/.clients
+unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 memgraph-bench: $(VENV)/.dev
@@ -69,6 +71,14 @@ memgraph-bench: $(VENV)/.dev
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \
 	  $(if $(JSON),--conformance-json='$(JSON)')
+
+# Once for all checkouts: 10 min the first time. Where they can't be built, the tests that need them are skipped.
+kubernetes-binaries: $(VENV)/.dev
+	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
+
+kubernetes: $(VENV)/.dev
+	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
+	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

@@ -46,6 +46,8 @@ def namespaces() -> list[Object]:
 def release(kubeconfig: str, controller_command: Sequence[str], memgraphs: int) -> list[tuple[str, Object]]:
     """Everything in the release's namespace and the webhook's configuration, as (plural, object)."""
     return [
+        ("roles", _sidecar_role()),
+        ("rolebindings", _sidecar_binding()),
         ("configmaps", _init_file()),
         ("statefulsets", _memgraphs(memgraphs)),
         ("deployments", _deployment("controller", 2, _controller(kubeconfig, controller_command))),
@@ -100,6 +102,20 @@ def _init_file() -> Object:
     line = f"SET REPLICATION ROLE TO REPLICA WITH PORT {names.REPLICATION_PORT};\n"
     # Twice: Memgraph only logs a line that fails (P-N1).
     return {"metadata": {"name": f"{RELEASE}-init"}, "data": {"init.cypherl": line * 2}}
+
+
+def _sidecar_role() -> Object:
+    state = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [names.state_config_map(RELEASE)]}
+    return {"metadata": {"name": f"{RELEASE}-sidecar"}, "rules": [{**state, "verbs": ["get", "watch"]}]}
+
+
+def _sidecar_binding() -> Object:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "metadata": {"name": f"{RELEASE}-sidecar"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": f"{RELEASE}-sidecar"},
+        "subjects": [{"apiGroup": group, "kind": "Group", "name": "system:serviceaccounts"}],
+    }
 
 
 def _memgraphs(replicas: int) -> Object:

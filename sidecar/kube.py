@@ -28,10 +28,6 @@ from sidecar.core.follow import Changed, Follow, Get, Problem, Reason, Watch
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
 """Until an answer's headers. A watch of a version that is too new waits 3 s before it is refused."""
-WATCHDOG_S: Final = 75.0
-"""Without a byte for so long, a watch is dead: bookmarks come about every minute."""
-WATCH_S: Final = (240, 300)
-"""`timeoutSeconds` of a watch, at random between: it bounds how long a silently dead stream can go on."""
 BODY_BYTES_MAX: Final = 4 << 20
 """A ConfigMap has at most 1 MiB of data; JSON escapes and managed fields come on top."""
 RECEIVE_BYTES: Final = 16 * 1024
@@ -39,6 +35,18 @@ ASIDE_GAP_S: Final = 0.25
 """Between two questions beside the watch: many upstreams may close at once."""
 ASIDE_JITTER_S: Final = 0.1
 """All sidecars of a fleet see the main die in the same instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a watch goes on, in seconds."""
+
+    watch_s: tuple[int, int] = (240, 300)
+    """`timeoutSeconds`, at random between: a fleet must not come again all at once."""
+    silence_s: float = 75.0
+    """Without a byte for so long, the object is read afresh. Such a watch may be dead, or blind (Follow.silent), or
+    just quiet: bookmarks come every minute only where other ConfigMaps change meanwhile."""
+
 
 Learn = Callable[[Changed | Problem | None], None]
 
@@ -124,8 +132,9 @@ class Answer:
 class Kube:
     """Questions about one ConfigMap. Every question has a connection of its own."""
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, pace: Pace = Pace()) -> None:
         self._where = where
+        self.pace = pace
 
     async def get(self) -> tuple[int, bytes]:
         """Status and body. Raises Unreachable, UnreadableToken."""
@@ -141,7 +150,7 @@ class Kube:
         where = self._where
         path = (
             f"/api/v1/namespaces/{where.namespace}/configmaps?watch=true&allowWatchBookmarks=true"
-            f"&fieldSelector=metadata.name%3D{where.config_map}&timeoutSeconds={random.randint(*WATCH_S)}"
+            f"&fieldSelector=metadata.name%3D{where.config_map}&timeoutSeconds={random.randint(*self.pace.watch_s)}"
         )
         if version:
             path += f"&resourceVersion={version}"
@@ -230,8 +239,11 @@ async def _watch_once(kube: Kube, state: Follow, version: str, learn: Learn) -> 
     async with kube.watch(version) as answer:
         learn(state.watching(answer.status))
         while answer.status == 200:
-            with _translated("its watch"), anyio.fail_after(WATCHDOG_S):
+            with _translated("its watch"), anyio.move_on_after(kube.pace.silence_s) as patience:
                 line = await answer.line()
+            if patience.cancelled_caught:
+                state.silent()
+                return
             if line is None:
                 return
             outcome = state.line(line)

@@ -30,6 +30,26 @@ def version_of(listed: client.V1PodList | client.V1ConfigMapList) -> str:
 CALL_TIMEOUT_S: Final = 1.5  # P-W3: half the default renew deadline
 
 
+class Unanswered(aiohttp.ClientError):
+    """A write's connection ended before its answer."""
+
+
+async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE again by itself when its connection ends without an answer.
+
+    The first one may have been carried out: then the second one's 409 is no conflict, and its "connection refused" does
+    not mean that nothing was written (P-W1).
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # it was never sent
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if request.method == "GET":
+            raise
+        raise Unanswered(str(error) or type(error).__name__) from error
+
+
 @asynccontextmanager
 async def connect(kubeconfig: str) -> AsyncIterator[client.ApiClient]:
     """A client by this kubeconfig file, or by the pod's service account when it is empty. Raises BadSettings."""
@@ -44,6 +64,7 @@ async def connect(kubeconfig: str) -> AsyncIterator[client.ApiClient]:
         raise BadSettings((f"no way to the API server by {where}: {error}",)) from error
     # The Kubernetes client retries failed calls by itself; our compare-and-swaps must not be sent twice.
     configuration.retries = None
+    configuration.client_session_kwargs = {"middlewares": (_send_once,)}
     try:
         async with client.ApiClient(configuration) as api:
             yield api

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from kubernetes.aio import client
@@ -11,13 +12,21 @@ from controller.kube.client import CALL_TIMEOUT_S, reading, writing
 from sidecar.contract import names
 
 
+def wall_clock() -> datetime:
+    """Now, for people and foreign tools only: nobody of ours compares it with another machine's (P-W3)."""
+    return datetime.now(UTC)
+
+
 class LeaseStore:
     """Implements ports.LeaseStore."""
 
-    def __init__(self, api: client.ApiClient, namespace: str, name: str) -> None:
+    def __init__(
+        self, api: client.ApiClient, namespace: str, name: str, now: Callable[[], datetime] = wall_clock
+    ) -> None:
         self._coordination = client.CoordinationV1Api(api)
         self._namespace = namespace
         self._name = name
+        self._now = now
 
     async def read(self) -> LeaseRecord | None:
         """The record now, or None. Raises Unavailable."""
@@ -32,7 +41,7 @@ class LeaseStore:
 
     async def write(self, record: LeaseRecord, *, create: bool) -> LeaseRecord:
         """Compare-and-swap on the record's resourceVersion. Raises Conflict, LostAnswer, Unavailable."""
-        body = _lease(record, self._name, self._namespace, create)
+        body = _lease(record, self._name, self._namespace, create, self._now())
         async with writing(f"writing Lease {self._name}"):
             if create:
                 lease = await self._coordination.create_namespaced_lease(
@@ -60,9 +69,9 @@ def _record(lease: client.V1Lease) -> LeaseRecord:
     )
 
 
-def _lease(record: LeaseRecord, name: str, namespace: str, create: bool) -> client.V1Lease:
-    # Wall clock, for people and foreign tools only: nobody of ours compares it with another machine's (P-W3).
-    now = datetime.now(UTC)
+def _lease(record: LeaseRecord, name: str, namespace: str, create: bool, now: datetime) -> client.V1Lease:
+    # The client leaves out a fraction of zero, and the API server refuses a Lease's time without one.
+    now = now.replace(microsecond=now.microsecond or 1)
     return client.V1Lease(
         metadata=client.V1ObjectMeta(
             name=name,

@@ -1,8 +1,8 @@
 """`python -m sandbox.kubernetes --address A --port P --dir DIR`: a small stand-in for a Kubernetes API server.
 
 It writes DIR/ca.crt and DIR/kubeconfig (readable by the owner only) once it listens. Everything is in memory: a
-restart forgets all objects and tokens. It is a stand-in: no etcd, no scheduler, no RBAC enforcement, no defaulting or
-validation beyond what our own programs would notice.
+restart forgets all objects and tokens. It is a stand-in: no etcd, no scheduler, no defaulting or validation beyond
+what our own programs would notice. What it does is compared with a real API server, row by row (tests/kubernetes).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Mutating admission: calls the webhooks that are configured for a new object, over TLS, and applies their patches.
 
 Like the real thing: rules, namespaceSelector, objectSelector, failurePolicy, timeoutSeconds, caBundle, AdmissionReview
-v1, warnings, configurations in the order of their names. Unlike it: only CREATE is admitted, `matchConditions` (CEL)
-and `reinvocationPolicy` are ignored, and a `service` reference is resolved to a ready pod behind the stored Service,
-since there is no service network.
+v1, warnings, configurations in the order of their names, reinvocation, a patch that doesn't apply as an error under any
+policy. Unlike it: only CREATE is admitted, `matchConditions` (CEL) are ignored, and a `service` reference is resolved
+to a ready pod behind the stored Service, since there is no service network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from sandbox.kubernetes.core.tokens import User
 from sidecar.contract.logs import emit
 
 _LOGGER: Final = logging.getLogger(__name__)
-_DEFAULT_TIMEOUT_S: Final = 10
 Object = dict[str, Any]
 
 
@@ -51,14 +50,31 @@ class Admission:
         self._http = http
         self._contexts: dict[str, ssl.SSLContext] = {}
 
-    async def admit(self, resource: Resource, namespace: str, obj: Object, user: User) -> tuple[Object, list[str]]:
-        """The object as the webhooks want it, and their warnings. Raises Problem (denied, or not to be asked)."""
+    async def admit(
+        self, resource: Resource, namespace: str, obj: Object, user: User, *, dry_run: bool
+    ) -> tuple[Object, list[str]]:
+        """The object as the webhooks want it, and their warnings. Raises Problem (denied, or not to be asked).
+
+        Webhooks that ask for it (`reinvocationPolicy: IfNeeded`) see once more what later ones changed.
+        """
         warnings: list[str] = []
-        for configuration in self._store.select(BY_PLURAL["mutatingwebhookconfigurations"]):
-            for webhook in configuration.get("webhooks") or ():
-                if self._concerns(webhook, resource, namespace, obj):
-                    obj = await self._call(webhook, resource, namespace, obj, user, warnings)
+        asked: list[Object] = []
+        again: list[Object] = []
+        for webhook in self._webhooks():
+            if self._concerns(webhook, resource, namespace, obj):
+                before = obj
+                obj = await self._call(webhook, review(resource, namespace, obj, user, dry_run=dry_run), warnings)
+                if obj != before:
+                    again = [one for one in asked if one["reinvocationPolicy"] == "IfNeeded"]
+                asked.append(webhook)
+        for webhook in again:
+            if self._concerns(webhook, resource, namespace, obj):
+                obj = await self._call(webhook, review(resource, namespace, obj, user, dry_run=dry_run), warnings)
         return obj, warnings
+
+    def _webhooks(self) -> list[Object]:
+        configurations = self._store.select(BY_PLURAL["mutatingwebhookconfigurations"])
+        return [webhook for configuration in configurations for webhook in configuration["webhooks"]]
 
     def _concerns(self, webhook: Object, resource: Resource, namespace: str, obj: Object) -> bool:
         if not any(_rule_matches(rule, resource) for rule in webhook.get("rules") or ()):
@@ -69,29 +85,31 @@ class Admission:
             webhook.get("objectSelector"), own
         )
 
-    async def _call(
-        self, webhook: Object, resource: Resource, namespace: str, obj: Object, user: User, warnings: list[str]
-    ) -> Object:
+    async def _call(self, webhook: Object, request: Object, warnings: list[str]) -> Object:
         name = webhook["name"]
-        request = review(resource, namespace, obj, user, uid=str(uuid.uuid4()))
+        obj: Object = request["request"]["object"]
         try:
             response = await self._ask(webhook, request)
-            warnings += [str(text) for text in response.get("warnings") or ()]
-            if response.get("allowed") is True:
-                return _patched(obj, response)
         except CallFailed as error:
             emit(_LOGGER, "AdmissionCallFailed", logging.WARNING, webhook=name, error=str(error))
-            if webhook.get("failurePolicy", "Fail") == "Ignore":
+            if webhook["failurePolicy"] == "Ignore":
                 return obj
-            message = f'failed calling webhook "{name}": {error}'
-            raise Problem(500, "InternalError", f"Internal error occurred: {message}") from error
+            raise _internal(f'failed calling webhook "{name}": {error}') from error
+        warnings += [str(text) for text in response.get("warnings") or ()]
+        if response.get("allowed") is True:
+            return _patched(obj, response)
         status = response.get("status") or {}
-        message = f'admission webhook "{name}" denied the request: {status.get("message", "without explanation")}'
+        why = (
+            f"denied the request: {status['message']}"
+            if "message" in status
+            else "denied the request without explanation"
+        )
+        message = f'admission webhook "{name}" {why}'
         raise Problem(status.get("code", 403), status.get("reason", "Forbidden"), message)
 
     async def _ask(self, webhook: Object, request: Object) -> Object:
         config = webhook["clientConfig"]
-        timeout_s = webhook.get("timeoutSeconds", _DEFAULT_TIMEOUT_S)
+        timeout_s = webhook["timeoutSeconds"]
         endpoint = self._endpoint(config)
         headers = {"Host": endpoint.server_name} if endpoint.server_name else {}
         try:
@@ -136,12 +154,12 @@ class Admission:
         return self._contexts[bundle]
 
 
-def review(resource: Resource, namespace: str, obj: Object, user: User, *, uid: str) -> Object:
+def review(resource: Resource, namespace: str, obj: Object, user: User, *, dry_run: bool) -> Object:
     """The AdmissionReview for a creation."""
     kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     where = {"group": resource.group, "version": resource.version, "resource": resource.plural}
     request = {
-        "uid": uid,
+        "uid": str(uuid.uuid4()),
         "kind": kind,
         "resource": where,
         "requestKind": kind,
@@ -151,7 +169,7 @@ def review(resource: Resource, namespace: str, obj: Object, user: User, *, uid: 
         "userInfo": {"username": user.name, "uid": user.uid, "groups": list(user.groups)},
         "object": obj,
         "oldObject": None,
-        "dryRun": False,
+        "dryRun": dry_run,
         "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
     }
     if name := obj["metadata"].get("name"):
@@ -162,12 +180,17 @@ def review(resource: Resource, namespace: str, obj: Object, user: User, *, uid: 
 def _patched(obj: Object, response: Object) -> Object:
     if not response.get("patch"):
         return obj
+    # It was asked and did answer: the failure policy is not about that.
     if response.get("patchType") != "JSONPatch":
-        raise CallFailed(f"the patch type {response.get('patchType')!r} is not known")
+        raise _internal(f"the patch type {response.get('patchType')!r} is not known")
     try:
         return json_patch(obj, json.loads(base64.b64decode(response["patch"], validate=True)))
     except (ValueError, Problem) as error:
-        raise CallFailed(f"the patch can't be applied: {error}") from error
+        raise _internal(f"the patch can't be applied: {error}") from error
+
+
+def _internal(message: str) -> Problem:
+    return Problem(500, "InternalError", f"Internal error occurred: {message}")
 
 
 def _rule_matches(rule: Object, resource: Resource) -> bool:

@@ -1,8 +1,8 @@
-"""The HTTP face of the API server stand-in: paths, bearer tokens, query parameters, `Status` answers.
+"""The HTTP face of the API server stand-in: paths, bearer tokens, RBAC, query parameters, `Status` answers.
 
-Without a token only the health paths and /version answer. Every known token may do everything: RBAC objects are
-stored, not enforced. `limit` is accepted and ignored (the API allows a server to return everything); dry runs,
-deletecollection and server-side apply are refused rather than misunderstood.
+Without a token only the health paths and /version answer. `limit` is accepted and ignored (the API allows a server to
+return everything); deletecollection, server-side apply and dry runs (but of a creation) are refused rather than
+misunderstood.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,11 +19,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from sandbox.kubernetes import discovery
-from sandbox.kubernetes.core import problem, selectors
+from sandbox.kubernetes.core import access, problem, selectors
 from sandbox.kubernetes.core.problem import Problem
 from sandbox.kubernetes.core.resources import BY_PLURAL, Target, parse_path
 from sandbox.kubernetes.core.store import DeleteOptions, Store
-from sandbox.kubernetes.core.tokens import Tokens, User
+from sandbox.kubernetes.core.tokens import ANONYMOUS, Tokens, User
 from sandbox.kubernetes.stream import Bell, Watch, events, wait_for_version
 from sandbox.kubernetes.verbs import Verbs
 
@@ -32,12 +32,12 @@ BODY_BYTES_MAX: Final = 3 << 20
 _OPEN_PATHS: Final = ("/livez", "/readyz", "/healthz", "/version")
 _WATCH_S: Final = (1800.0, 3600.0)
 """A watch without timeoutSeconds ends after a random time between these, as with the real server."""
+_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _TRUE: Final = ("1", "true", "True")
 
 
 class ApiServer:
-    """Turns requests into verbs. `gone` says how a watch that asks for too old a version is told: as an ERROR event
-    inside a 200 stream (the watch cache's way) or as HTTP status 410; clients must understand both."""
+    """Turns requests into verbs."""
 
     def __init__(
         self, store: Store, bell: Bell, verbs: Verbs, tokens: Tokens, bookmark_interval_s: float = 60.0
@@ -47,7 +47,6 @@ class ApiServer:
         self._verbs = verbs
         self._tokens = tokens
         self._bookmark_interval_s = bookmark_interval_s
-        self.gone: Literal["event", "status"] = "event"
 
     def routes(self) -> Starlette:
         """The ASGI application."""
@@ -58,24 +57,34 @@ class ApiServer:
         try:
             return await self._route(request)
         except Problem as refusal:
-            return JSONResponse(refusal.status(), refusal.code)
+            seconds = (refusal.details or {}).get("retryAfterSeconds")
+            return JSONResponse(refusal.status(), refusal.code, {"Retry-After": str(seconds)} if seconds else None)
 
     async def _route(self, request: Request) -> Response:
         path = request.url.path
-        if path.startswith(_OPEN_PATHS):
-            return JSONResponse(discovery.VERSION) if path == "/version" else PlainTextResponse("ok")
         user = self._tokens.check(request.headers.get("authorization"), time.time())
         if user is None:
             raise problem.unauthorized()
-        if request.method == "POST" and path == "/sandbox/faults":
+        if path.startswith(_OPEN_PATHS):
+            return JSONResponse(discovery.VERSION) if path == "/version" else PlainTextResponse("ok")
+        if request.method == "POST" and path == "/sandbox/faults" and access.MASTERS in user.groups:
             return self._fault(await _body(request))
-        if request.method == "GET" and (found := discovery.document(path.rstrip("/"))) is not None:
+        if (
+            user is not ANONYMOUS
+            and request.method == "GET"
+            and (found := discovery.document(path.rstrip("/"))) is not None
+        ):
             return JSONResponse(found)
         target = parse_path(path)
         if target is None:
             raise problem.no_such_path()
-        if "dryRun" in request.query_params:
-            raise problem.bad_request("dry runs are not supported by the sandbox")
+        wish = _wish(request, target)
+        if not access.allowed(user, wish, self._store):
+            raise problem.forbidden(
+                target.resource, user.name, wish.verb, wish.namespace, wish.name, target.subresource
+            )
+        if "dryRun" in request.query_params and request.method != "POST":
+            raise problem.bad_request("the sandbox has dry runs of creations only")
         handler: Callable[[Request, Target, User], Awaitable[Response]] | None = {
             "GET": self._get, "POST": self._post, "PUT": self._put, "PATCH": self._patch, "DELETE": self._delete,
         }.get(request.method)  # fmt: skip
@@ -92,15 +101,13 @@ class ApiServer:
         resource = target.resource
         matches = selectors.parse(resource, query.get("labelSelector"), query.get("fieldSelector"))
         version = _version(query.get("resourceVersion"))
-        if version is not None:
-            await wait_for_version(self._store, self._bell, resource, version)
         if query.get("watch") in _TRUE:
             seconds = _number(query.get("timeoutSeconds")) or random.uniform(*_WATCH_S)
             bookmarks = self._bookmark_interval_s if query.get("allowWatchBookmarks") in _TRUE else None
             watch = Watch(resource, target.namespace, matches, version, seconds, bookmarks)
-            if version is not None and self.gone == "status":
-                self._store.since(resource, version)
             return StreamingResponse(events(self._store, self._bell, watch), media_type="application/json")
+        if version is not None:
+            await wait_for_version(self._store, self._bell, resource, version)
         items = self._store.select(resource, target.namespace, matches)
         return JSONResponse(
             {
@@ -117,7 +124,11 @@ class ApiServer:
             return JSONResponse(self._verbs.issue_token(target.namespace or "", target.name, body), 201)
         if target.name or (target.resource.namespaced and target.namespace is None):
             raise problem.not_allowed()
-        created, warnings = await self._verbs.create(target, body, user)
+        dry_run = request.query_params.get("dryRun")
+        if dry_run not in (None, "All"):
+            kind, because = "CreateOptions.meta.k8s.io", f'Unsupported value: ["{dry_run}"]: supported values: "All"'
+            raise problem.unprocessable(kind, "", "dryRun", because)
+        created, warnings = await self._verbs.create(target, body, user, dry_run=dry_run is not None)
         response = JSONResponse(created, 201)
         for text in warnings:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
@@ -150,11 +161,20 @@ class ApiServer:
                 self._store.compact()
             case {"fault": "hang-up"}:
                 self._bell.hang_up()
-            case {"fault": "gone", "as": "event" | "status" as gone}:
-                self.gone = gone
             case _:
-                raise problem.bad_request("a fault is compact, hang-up, or gone with `as` event or status")
+                raise problem.bad_request("a fault is compact or hang-up")
         return JSONResponse({})
+
+
+def _wish(request: Request, target: Target) -> access.Wish:
+    """What is asked for, in RBAC's words: a list of one name (by its field selector) is about that name."""
+    verb, name, query = _VERBS.get(request.method, ""), target.name, request.query_params
+    if verb == "get" and not name:
+        verb = "watch" if query.get("watch") in _TRUE else "list"
+        name = selectors.only_name(query.get("fieldSelector"))
+    # A namespace lies in itself: who may do something in it may be given rights on it there.
+    namespace = target.name or None if target.resource is BY_PLURAL["namespaces"] else target.namespace
+    return access.Wish(verb, target.resource, namespace, name, target.subresource)
 
 
 def _named(target: Target) -> Target:

@@ -82,7 +82,7 @@ async def events(store: Store, bell: Bell, watch: Watch) -> AsyncIterator[bytes]
     deadline = now() + watch.timeout_s
     generation = bell.generation
     bookmarks = _Bookmarks(now(), deadline, watch.bookmark_interval_s)
-    cursor = watch.since
+    cursor, began = watch.since, watch.since or -1
     if cursor is None:
         cursor = store.version
         for obj in store.select(watch.resource, watch.namespace, watch.matches):
@@ -98,8 +98,9 @@ async def events(store: Store, bell: Bell, watch: Watch) -> AsyncIterator[bytes]
             event = watching.visible(change, watch.namespace, watch.matches)
             if event is not None:
                 yield line(event)
-        cursor = reached
-        if bookmarks.due(now()):
+        # A version from the future (another memory's) is neither refused nor left: changes before it are not shown.
+        cursor = max(cursor, reached)
+        if bookmarks.due(now()) and cursor > began:
             yield line(watching.bookmark(watch.resource, cursor))
         if now() >= deadline:
             return

@@ -157,10 +157,20 @@ class Follow:
         else:
             self._failures += 1
 
+    def silent(self) -> None:
+        """The watch under way brought nothing for long: see what is there, and go on from there.
+
+        An API server whose etcd came back from a backup knows lower versions than ours. It does not refuse a watch
+        from ours: it answers 200 and shows no change until it gets there.
+        """
+        self._version = None
+
     def failed(self, reason: Reason, message: str, *, aside: bool = False) -> Problem:
         """Nothing usable came back."""
         if not aside:
             self._failures += 1
+            if reason is Reason.UNREACHABLE:
+                self._version = None  # it may come back with another memory (see `silent`)
         self._contact = Problem(reason, message)
         return self._contact
 
@@ -173,8 +183,8 @@ class Follow:
             case 403:
                 reason = Reason.FORBIDDEN
                 hint = (
-                    f"this pod's service account may not get, list and watch it; check the Role and RoleBinding for it "
-                    f"in namespace {self._namespace}"
+                    f"this pod's service account may not get and watch it; unless the API server has just started, "
+                    f"check the Role and RoleBinding for it in namespace {self._namespace}"
                 )
             case 410:
                 reason, hint = Reason.EXPIRED, "the version asked for is too old; reading it afresh"

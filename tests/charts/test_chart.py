@@ -201,7 +201,7 @@ def test_the_webhook_may_do_what_it_does_and_no_more(objects: Objects) -> None:
 
 def test_sidecars_may_follow_one_config_map(objects: Objects) -> None:
     state = names.state_config_map("graph")
-    expected = {("", "configmaps", state, verb) for verb in ("get", "list", "watch")}
+    expected = {("", "configmaps", state, verb) for verb in ("get", "watch")}
     assert rules(objects, "Role", "graph-sidecar") == expected
 
 

@@ -49,8 +49,7 @@ class Cell:
         return f"127.{64 + process % 64}.{process // 64 % 250}.{ordinal + 1}"
 
     async def build(self) -> None:
-        """Namespace, StatefulSet, three instances."""
-        await self._core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE)))
+        """StatefulSet, three instances."""
         labels = {"app": "m"}
         template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels=labels), spec=self._spec())
         spec = client.V1StatefulSetSpec(
@@ -187,12 +186,22 @@ class Cell:
 
 @asynccontextmanager
 async def cell(folder: Path) -> AsyncIterator[Cell]:
-    """A running cell without controllers."""
+    """A running cell without controllers, on an API server of its own."""
     with api_server(folder / "kubernetes") as kubeconfig:
         async with connect(str(kubeconfig)) as api:
-            running = Cell(api, folder, kubeconfig)
-            try:
-                await running.build()
-                yield running
-            finally:
-                await running.stop()
+            namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE))
+            await client.CoreV1Api(api).create_namespace(namespace)
+        async with cell_on(folder, kubeconfig, kubeconfig) as running:
+            yield running
+
+
+@asynccontextmanager
+async def cell_on(folder: Path, tests: Path, controllers: Path) -> AsyncIterator[Cell]:
+    """A cell on an API server that has its namespace: the test's kubeconfig, and the controllers'."""
+    async with connect(str(tests)) as api:
+        running = Cell(api, folder, controllers)
+        try:
+            await running.build()
+            yield running
+        finally:
+            await running.stop()

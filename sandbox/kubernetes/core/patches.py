@@ -8,7 +8,7 @@ from typing import Any, Final
 import jsonpatch
 import jsonpointer
 
-from sandbox.kubernetes.core.problem import Problem, bad_request
+from sandbox.kubernetes.core.problem import Problem, bad_request, rejected
 
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE: Final = "application/merge-patch+json"
@@ -20,24 +20,24 @@ def apply(obj: dict[str, Any], patch: Any, content_type: str) -> dict[str, Any]:
     kind = content_type.partition(";")[0].strip()
     if kind in (MERGE, STRATEGIC):
         if not isinstance(patch, dict):
-            raise bad_request("a merge patch must be an object")
+            raise bad_request("error decoding patch: a merge patch must be an object")
         merged: dict[str, Any] = _merge(obj, patch)
         return merged
     if kind == JSON_PATCH:
+        if not isinstance(patch, list):
+            raise bad_request("error decoding patch: a JSON patch must be a list")
         return json_patch(obj, patch)
-    raise Problem(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}")
+    raise Problem(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
 def json_patch(obj: dict[str, Any], operations: Any) -> dict[str, Any]:
     """RFC 6902, on a copy."""
     try:
         patched = jsonpatch.JsonPatch(operations).apply(copy.deepcopy(obj))
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
-        raise Problem(
-            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
-        ) from None
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError):
+        raise rejected() from None
     if not isinstance(patched, dict):
-        raise Problem(422, "Invalid", "the patched document is no object")
+        raise rejected()
     return patched
 
 

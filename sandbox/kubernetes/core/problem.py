@@ -15,20 +15,13 @@ class Problem(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
 
     def status(self) -> dict[str, Any]:
         """The `Status` object."""
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            "details": self.details,
-            "code": self.code,
-        }
+        head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        details = {} if self.details is None else {"details": self.details}
+        return {**head, "reason": self.reason, **details, "code": self.code}
 
 
 def not_found(resource: Resource, name: str) -> Problem:
@@ -45,24 +38,68 @@ def conflict(resource: Resource, name: str, because: str = "") -> Problem:
     return _about(409, "Conflict", message, resource, name)
 
 
-def invalid(resource: Resource, name: str, because: str) -> Problem:
-    return _about(422, "Invalid", f'{resource.kind} "{name}" is invalid: {because}', resource, name)
+def precondition(resource: Resource, name: str, what: str, wanted: str, held: str) -> Problem:
+    """A deletion meant another incarnation (`what` is UID) or another state of it (ResourceVersion)."""
+    happened = "deleted and then recreated" if what == "UID" else "modified"
+    message = (
+        f'Operation cannot be fulfilled on {resource.kind} "{name}": the {what} in the precondition ({wanted}) does '
+        f"not match the {what} in record ({held}). The object might have been {happened}"
+    )
+    return Problem(409, "Conflict", message, {"name": name, "kind": resource.kind})
+
+
+def version_missing(resource: Resource, name: str) -> Problem:
+    """An update of a resource that is never overwritten blindly."""
+    because = 'metadata.resourceVersion: Invalid value: "": must be specified for an update'
+    return _about(422, "Invalid", f'{resource.qualified} "{name}" is invalid: {because}', resource, name)
+
+
+def invalid(resource: Resource, name: str, field: str, because: str) -> Problem:
+    """One field of a new object can't be."""
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    return unprocessable(kind, name, field, because)
+
+
+def unprocessable(kind: str, name: str, field: str, because: str) -> Problem:
+    """Like `invalid`, for what is no resource; `kind` with its group."""
+    word, _, group = kind.partition(".")
+    reason = "FieldValueRequired" if because.startswith("Required") else "FieldValueInvalid"
+    named = {"name": name} if name else {}
+    details: dict[str, Any] = {**named, **({"group": group} if group else {}), "kind": word}
+    details["causes"] = [{"reason": reason, "message": because, "field": field}]
+    return Problem(422, "Invalid", f'{kind} "{name}" is invalid: {field}: {because}', details)
 
 
 def bad_request(message: str) -> Problem:
     return Problem(400, "BadRequest", message)
 
 
+def rejected() -> Problem:
+    """A patch that can't be applied."""
+    return Problem(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
 def unauthorized() -> Problem:
     return Problem(401, "Unauthorized", "Unauthorized")
 
 
+def forbidden(resource: Resource, who: str, verb: str, namespace: str | None, name: str, subresource: str) -> Problem:
+    """No role allows it. Whether the object is there is not said."""
+    subject = f'{resource.qualified} "{name}"' if name else resource.qualified
+    what = f"{resource.plural}/{subresource}" if subresource else resource.plural
+    where = "at the cluster scope" if namespace is None else f'in the namespace "{namespace}"'
+    message = (
+        f'{subject} is forbidden: User "{who}" cannot {verb} resource "{what}" in API group "{resource.group}" {where}'
+    )
+    return _about(403, "Forbidden", message, resource, name)
+
+
 def no_such_path() -> Problem:
-    return Problem(404, "NotFound", "the server could not find the requested resource")
+    return Problem(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def not_allowed() -> Problem:
-    return Problem(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    return Problem(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def expired(asked: int, oldest: int) -> Problem:
@@ -78,4 +115,6 @@ def too_large(asked: int, current: int) -> Problem:
 
 
 def _about(code: int, reason: str, message: str, resource: Resource, name: str) -> Problem:
-    return Problem(code, reason, message, {"name": name, "group": resource.group, "kind": resource.plural})
+    named = {"name": name} if name else {}
+    grouped = {"group": resource.group} if resource.group else {}
+    return Problem(code, reason, message, {**named, **grouped, "kind": resource.plural})

@@ -15,6 +15,7 @@ _Test = Callable[[Mapping[str, str]], bool]
 _SET: Final = re.compile(r"^(?P<key>[\w./-]+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)$")
 _EQUAL: Final = re.compile(r"^(?P<key>[\w./-]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[\w.-]*)$")
 _EXISTS: Final = re.compile(r"^(?P<not>!?)\s*(?P<key>[\w./-]+)$")
+_NAME: Final = re.compile(r"^metadata\.name\s*==?\s*([\w.-]+)$")
 _COMMA_OUTSIDE_PARENTHESES: Final = re.compile(r",(?![^(]*\))")
 
 
@@ -36,6 +37,12 @@ def matches_label_selector(selector: Mapping[str, Any] | None, labels: Mapping[s
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
     return all(_expression(item)(labels) for item in selector.get("matchExpressions") or ())
+
+
+def only_name(fields: str | None) -> str:
+    """The name, if a `fieldSelector` can match no other; else ""."""
+    names = [found[1] for part in (fields or "").split(",") if (found := _NAME.match(part.strip()))]
+    return names[0] if len(names) == 1 else ""
 
 
 def _expression(item: Mapping[str, Any]) -> _Test:
@@ -82,7 +89,8 @@ def _fields(resource: Resource, text: str) -> Predicate:
             raise bad_request(f"invalid field selector: {part!r}")
         field, operator, value = found.groups()
         if field not in ("metadata.name", "metadata.namespace", *resource.fields):
-            raise bad_request(f'field label not supported: "{field}"')
+            known = ", ".join(f'"{name}"' for name in ("metadata.name", "metadata.namespace", *resource.fields))
+            raise bad_request(f'"{field}" is not a known field selector: only {known}')
         tests.append((field, value, operator != "!="))
     return lambda obj: all((_field(obj, field) == value) is wanted for field, value, wanted in tests)
 

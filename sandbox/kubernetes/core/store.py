@@ -82,7 +82,9 @@ class Store:
         keys = sorted(key for key in found if namespace is None or key[0] == namespace)
         return [found[key] for key in keys if matches(found[key])]
 
-    def create(self, resource: Resource, namespace: str | None, obj: Object, *, now: str, uid: str) -> Object:
+    def create(
+        self, resource: Resource, namespace: str | None, obj: Object, *, now: str, uid: str, dry_run: bool = False
+    ) -> Object:
         """Add an object that passed `defaults`. Raises Problem 404 (no such namespace) or 409 (AlreadyExists)."""
         if resource.namespaced:
             self.get(BY_PLURAL["namespaces"], None, namespace or "")
@@ -95,6 +97,8 @@ class Store:
             metadata["namespace"] = namespace
         if resource.has_generation:
             metadata["generation"] = 1
+        if dry_run:
+            return obj | {"metadata": metadata}
         return self._commit(resource, ChangeKind.ADDED, obj | {"metadata": metadata}, None)
 
     def replace(
@@ -111,9 +115,7 @@ class Store:
         if wanted and wanted != held["resourceVersion"]:
             raise problem.conflict(resource, name)
         if not wanted and not resource.blind_update:
-            raise problem.invalid(
-                resource, name, 'metadata.resourceVersion: Invalid value: "": must be specified for an update'
-            )
+            raise problem.version_missing(resource, name)
         if given.get("uid", held["uid"]) != held["uid"]:
             raise problem.conflict(
                 resource,
@@ -146,29 +148,27 @@ class Store:
     ) -> Object:
         """Remove an object; a pod that is bound to a node is only marked, and its kubelet removes it with grace 0.
 
-        `deadline(seconds)` gives the timestamp that far from now. Returns the object's last state; it is gone unless
-        that carries a deletionTimestamp. Raises Problem 404 or 409 (a precondition doesn't hold).
+        `deadline(seconds)` gives the timestamp that far from now. Returns the object's last state; a pod's says by a
+        deletionGracePeriodSeconds of 0 that it is gone. Raises Problem 404 or 409 (a precondition doesn't hold).
         """
         current = self.get(resource, namespace, name)
         metadata = current["metadata"]
-        if options.uid not in (None, metadata["uid"]):
-            raise problem.conflict(
-                resource,
-                name,
-                f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}",
-            )
-        if options.version not in (None, metadata["resourceVersion"]):
-            raise problem.conflict(
-                resource, name, f"the ResourceVersion in the precondition ({options.version}) does not match"
-            )
-        grace = options.grace_s
-        if resource is _PODS and current["spec"].get("nodeName"):
-            if grace is None:
+        for what, wanted, held in (
+            ("UID", options.uid, metadata["uid"]),
+            ("ResourceVersion", options.version, metadata["resourceVersion"]),
+        ):
+            if wanted not in (None, held):
+                raise problem.precondition(resource, name, what, wanted, held)
+        if resource is _PODS:
+            grace = options.grace_s
+            if not current["spec"].get("nodeName"):
+                grace = 0  # nobody runs it, so nobody has to be asked
+            elif grace is None:
                 grace = int(current["spec"]["terminationGracePeriodSeconds"])
             if grace > 0:
                 return self._mark(current, grace, deadline)
-        self._remove(resource, current)
-        return {**current, "metadata": {k: v for k, v in metadata.items() if k != "deletionTimestamp"}}
+            current = _marked(current, 0, deadline)
+        return self._remove(resource, current)
 
     def delete_namespace(self, name: str) -> Object:
         """Remove a namespace with everything in it, at once (a real one lingers in `Terminating`)."""
@@ -198,16 +198,15 @@ class Store:
         metadata = current["metadata"]
         if metadata.get("deletionGracePeriodSeconds", grace + 1) <= grace:
             return current  # a second deletion can only shorten the first one's grace
-        marks = {"deletionTimestamp": deadline(grace), "deletionGracePeriodSeconds": grace}
-        return self._swap(_PODS, current, current | {"metadata": metadata | marks})
+        return self._swap(_PODS, current, _marked(current, grace, deadline))
 
     def _swap(self, resource: Resource, current: Object, successor: Object) -> Object:
         if successor == current:
             return current
         return self._commit(resource, ChangeKind.MODIFIED, successor, current)
 
-    def _remove(self, resource: Resource, current: Object) -> None:
-        self._commit(resource, ChangeKind.DELETED, current, current)
+    def _remove(self, resource: Resource, current: Object) -> Object:
+        return self._commit(resource, ChangeKind.DELETED, current, current)
 
     def _commit(self, resource: Resource, kind: ChangeKind, obj: Object, previous: Object | None) -> Object:
         self.version += 1
@@ -232,6 +231,14 @@ def _metadata(held: Object, given: Object) -> Object:
     )  # fmt: skip
     editable = {key: value for key, value in given.items() if key not in kept and value is not None}
     return editable | {key: held[key] for key in kept if key in held}
+
+
+def _marked(pod: Object, grace: int, deadline: Callable[[int], str]) -> Object:
+    metadata = pod["metadata"]
+    marks = {"deletionTimestamp": deadline(grace), "deletionGracePeriodSeconds": grace}
+    if "deletionTimestamp" not in metadata:
+        marks["generation"] = metadata["generation"] + 1  # the end is wished for once
+    return pod | {"metadata": metadata | marks}
 
 
 def _same(one: Object, other: Object, but: tuple[str, ...]) -> bool:

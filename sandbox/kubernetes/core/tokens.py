@@ -1,5 +1,4 @@
-"""Bearer tokens and whom they stand for. Nothing is authorized: whoever is known may do everything (RBAC objects are
-stored, not enforced)."""
+"""Bearer tokens and whom they stand for. What they may do is for `access` to say."""
 
 from __future__ import annotations
 
@@ -15,6 +14,8 @@ class User:
     groups: tuple[str, ...] = ("system:authenticated",)
 
 
+ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
+"""Whoever brings no token at all."""
 ADMIN = User("kubernetes-admin", groups=("system:masters", "system:authenticated"))
 
 
@@ -35,7 +36,9 @@ class Tokens:
         self._known[token] = (user, expires_at)
 
     def check(self, authorization: str | None, now: float) -> User | None:
-        """The user behind an `Authorization` header's value; None if it is missing, unknown or expired."""
-        scheme, _, token = (authorization or "").partition(" ")
+        """The user behind an `Authorization` header's value (ANONYMOUS without one); None: unknown or expired."""
+        if not authorization:
+            return ANONYMOUS
+        scheme, _, token = authorization.partition(" ")
         user, expires_at = self._known.get(token.strip(), (None, 0.0))
         return user if scheme.lower() == "bearer" and now < expires_at else None

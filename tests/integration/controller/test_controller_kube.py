@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 from api_server import api_server, until
 from kubernetes.aio import client
 
-from controller.core.election import Timings
+from controller.core.election import LeaseRecord, Timings
 from controller.core.model import Absent, Found, Malformed, Pod, SwitchoverRequest
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
@@ -141,6 +142,15 @@ async def test_a_stale_lease_write_is_refused(api: client.ApiClient) -> None:
     await store.write(replace(record, holder="c-1"), create=False)
     with pytest.raises(Conflict):
         await store.write(record, create=False)
+
+
+async def test_a_lease_can_be_written_at_a_whole_second(api: client.ApiClient) -> None:
+    """Once in a million renewals; without a fraction the API server refuses the time."""
+    store = LeaseStore(api, NAMESPACE, "whole", now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    await store.write(LeaseRecord("c-0", 4.0, 0, ""), create=True)
+    record = await store.read()
+    assert record is not None
+    assert record.renewed == "2026-01-01T00:00:00.000001+00:00"
 
 
 def memgraph_pod(name: str, ip: str, container: str) -> client.V1Pod:

@@ -23,7 +23,7 @@ from sidecar.bolt import messages as m
 from sidecar.bolt.handshake import MAGIC
 from sidecar.contract import state
 from sidecar.contract.state import CutKind
-from sidecar.core.follow import Follow, Problem, Reason
+from sidecar.core.follow import Follow, Problem
 from tests.integration.sidecar.conftest import NAME, NAMESPACE, Sidecar, World, cut_of, document, message
 
 pytestmark = pytest.mark.anyio
@@ -304,16 +304,18 @@ async def test_each_side_that_does_not_read_stops_the_other_from_sending(world: 
                     assert 0 < await anyio.to_thread.run_sync(push, one) < much
 
 
-async def test_a_watch_that_falls_silent_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube, "WATCHDOG_S", 0.1)
+async def test_a_watch_that_falls_silent_is_left_for_a_look_and_a_new_one(world: World) -> None:
+    """It may be dead, or blind, or only quiet: nothing is wrong until the look fails."""
     await world.api.publish(document("127.0.0.1:1"))
     where = kube.Where("127.0.0.1", world.api.port, NAMESPACE, NAME, str(world.api.token_dir))
     learned: list[object] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(kube.follow, kube.Kube(where), Follow(NAMESPACE, NAME), learned.append)
+        client = kube.Kube(where, kube.Pace(silence_s=0.1))
+        tasks.start_soon(kube.follow, client, Follow(NAMESPACE, NAME), learned.append)
         await world.api.asked_for("watch=true", times=2)
         tasks.cancel_scope.cancel()
-    assert [one.reason for one in learned if isinstance(one, Problem)] == [Reason.UNREACHABLE]
+    assert [one for one in learned if isinstance(one, Problem)] == []
+    assert ["watch=true" in path for path in world.api.asked[:4]] == [False, True, False, True]
 
 
 async def test_a_main_that_closes_an_open_transaction_costs_a_retry_only(world: World) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from sandbox.kubernetes import discovery
-from sandbox.kubernetes.core import defaults, patches, selectors
+from sandbox.kubernetes.core import checks, defaults, patches, selectors
 from sandbox.kubernetes.core.problem import Problem
 from sandbox.kubernetes.core.resources import BY_PLURAL, RESOURCES, Target, parse_path, path
-from sandbox.kubernetes.core.tokens import ADMIN, Tokens, service_account
+from sandbox.kubernetes.core.tokens import ADMIN, ANONYMOUS, Tokens, service_account
 
 PODS, CONFIG_MAPS = BY_PLURAL["pods"], BY_PLURAL["configmaps"]
 
@@ -90,7 +90,7 @@ def test_patches(patch: Any, kind: str, result: dict[str, Any]) -> None:
     [
         ([{"op": "test", "path": "/a", "value": 1}], patches.JSON_PATCH, 422),
         ([{"op": "remove", "path": "/no/where"}], patches.JSON_PATCH, 422),
-        ({"op": "remove"}, patches.JSON_PATCH, 422),
+        ({"op": "remove"}, patches.JSON_PATCH, 400),
         ([], patches.MERGE, 400),
         ({}, "application/apply-patch+yaml", 415),
     ],
@@ -137,7 +137,7 @@ def test_a_path_where_nothing_lives(wrong: str) -> None:
 def test_what_the_real_server_would_refuse_is_refused(plural: str, body: dict[str, Any], code: int) -> None:
     """The mistakes our own programs could make."""
     with pytest.raises(Problem) as problem:
-        defaults.check(BY_PLURAL[plural], body, "ns")
+        checks.check(BY_PLURAL[plural], body, "ns")
     assert problem.value.code == code
 
 
@@ -164,8 +164,9 @@ def test_tokens_expire_and_are_not_guessed() -> None:
     user = tokens.check("bearer t", 99.0)
     assert user is not None
     assert user.name == "system:serviceaccount:ns:a"
-    for header, now in (("Bearer t", 100.0), ("Bearer x", 0.0), ("Basic root", 0.0), ("", 0.0), (None, 0.0)):
+    for header, now in (("Bearer t", 100.0), ("Bearer x", 0.0), ("Basic root", 0.0)):
         assert tokens.check(header, now) is None
+    assert tokens.check(None, 0.0) == tokens.check("", 0.0) == ANONYMOUS
 
 
 def test_discovery_lists_every_resource() -> None:

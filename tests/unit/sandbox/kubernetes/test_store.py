@@ -132,7 +132,7 @@ def test_a_pod_without_a_node_goes_at_once(store: Store) -> None:
     """Nobody runs it, so nobody has to be asked."""
     make(store, "pods", "x", spec={"containers": [{"name": "a"}]})
     gone = store.delete(PODS, "ns", "x", DeleteOptions(), deadline=deadline)
-    assert "deletionTimestamp" not in gone["metadata"]
+    assert gone["metadata"]["deletionGracePeriodSeconds"] == 0
     assert store.select(PODS) == []
 
 

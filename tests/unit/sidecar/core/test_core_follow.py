@@ -230,6 +230,23 @@ def test_failures_back_off_up_to_the_limit_and_a_line_ends_that() -> None:
     assert follow.delay_s == 0
 
 
+def test_after_a_loss_of_contact_it_begins_with_what_is_there() -> None:
+    """An API server restored from a backup is silent towards versions it does not have yet; it does not refuse them."""
+    follow = following(epoch=3)
+    follow.failed(Reason.UNREACHABLE, "down")
+    assert follow.ask() == Get()
+    assert isinstance(follow.got(200, body(item(4, uid="restored", version="2"))), Changed)
+    assert follow.ask() == Watch("2")
+
+
+def test_silence_is_no_problem_but_a_reason_to_look() -> None:
+    follow = following()
+    follow.watching(200)
+    follow.silent()
+    follow.ended(75)
+    assert (follow.ask(), follow.problem, follow.delay_s) == (Get(), None, 0)
+
+
 def test_a_watch_that_ends_at_once_with_nothing_is_a_failure_and_a_long_one_is_not() -> None:
     follow = following()
     follow.ended(0.01)

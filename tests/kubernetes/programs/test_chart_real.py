@@ -1,0 +1,145 @@
+"""The chart, installed, upgraded and removed by Helm itself on a real control plane that enforces Pod Security."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from envtest.control_plane import ControlPlane
+from helm_python import Config
+from plain_client import Object, PlainClient
+from real import admin_of, started
+from release import APPLY, CHART, RESTRICTED, path_of, render
+
+pytestmark = pytest.mark.timeout(180)
+NAMESPACE, NAME = "database", "graph"
+SMALL: Object = {"webhook": {"replicas": 1}, "memgraph": {"replicas": 2, "walFlushEveryTransactions": 100}}
+"""What somebody tried it with, before the upgrade to the defaults."""
+CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"
+OURS_AT_RUN_TIME = {
+    "configmaps/graph-state", "configmaps/graph-requests", "leases/graph-controller", "secrets/graph-webhook-ca",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """With a controller-manager: Deployments and the StatefulSet get pods, what is deleted takes its own along."""
+    with started(tmp_path_factory.mktemp("managed"), controller_manager=True) as cluster:
+        admin_of(cluster).made("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def admin(managed: ControlPlane) -> PlainClient:
+    return admin_of(managed)
+
+
+@pytest.fixture(scope="module")
+def helm(managed: ControlPlane) -> Iterator[Config]:
+    with Config(kubeconfig_path=managed.kubeconfig, namespace=NAMESPACE) as config:
+        yield config
+
+
+def becomes(expected: object, seconds: float, look: Callable[[], object]) -> None:
+    """Wait for what controllers will have done."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while (found := look()) != expected and time.monotonic() < deadline:
+        pause.wait(0.2)
+    assert found == expected
+
+
+def pods(admin: PlainClient) -> dict[str, Object]:
+    """By name; those that are being deleted don't count."""
+    items = admin.get(f"/api/v1/namespaces/{NAMESPACE}/pods").body["items"]
+    return {p["metadata"]["name"]: p for p in items if "deletionTimestamp" not in p["metadata"]}
+
+
+def components(admin: PlainClient) -> dict[str, int]:
+    """How many pods each component has."""
+    found: dict[str, int] = {}
+    for pod in pods(admin).values():
+        component = pod["metadata"]["labels"]["memgraph-ha.io/component"]
+        found[component] = found.get(component, 0) + 1
+    return found
+
+
+def everything(admin: PlainClient) -> set[str]:
+    """Every object in the namespace, of every kind the API server has."""
+    found = set()
+    named = [group["preferredVersion"]["groupVersion"] for group in admin.get("/apis").body["groups"]]
+    for group in ["/api/v1", *(f"/apis/{name}" for name in named)]:
+        for resource in admin.get(group).body["resources"]:
+            if resource["namespaced"] and "list" in resource["verbs"]:
+                path = f"{group}/namespaces/{NAMESPACE}/{resource['name']}"
+                items = admin.get(path).body["items"]
+                found |= {f"{resource['name']}/{item['metadata']['name']}" for item in items}
+    return {one for one in found if not one.startswith("events/")}
+
+
+@pytest.mark.parametrize("values", [{}, SMALL], ids=["defaults", "small"])
+def test_a_strict_api_server_accepts_every_object(admin: PlainClient, values: Object) -> None:
+    """No unknown field, no doubled one, no warning: `helm template | kubectl apply --validate=strict`."""
+    for obj in render(NAME, NAMESPACE, values):
+        query = {"fieldManager": "t", "fieldValidation": "Strict", "force": "true", "dryRun": "All"}
+        answer = admin.patch(path_of(obj), obj, APPLY, **query)
+        assert (answer.code, answer.warnings) == (201, []), (path_of(obj), answer.body)
+
+
+def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config) -> None:
+    """Under the restricted standard; what the programs made survives; nothing is left but what is the user's."""
+    before = {"serviceaccounts/default", "configmaps/kube-root-ca.crt"}
+    becomes(before, 30, lambda: everything(admin))
+    helm.install(CHART, NAME, SMALL, namespace=NAMESPACE, timeout=60)
+    becomes({"controller": 2, "webhook": 1, "memgraph": 2}, 60, lambda: components(admin))
+    bundle, state = live_like_programs(admin)
+    helm.upgrade(CHART, NAME, {}, namespace=NAMESPACE, reset_values=True, timeout=60)
+    becomes({"controller": 2, "webhook": 2, "memgraph": 3}, 60, lambda: components(admin))
+    becomes(True, 60, lambda: "--storage-wal-file-flush-every-n-tx=1" in arguments(admin, "graph-2"))
+    assert [w["clientConfig"].get("caBundle") for w in admin.get(CONFIGURATION).body["webhooks"]] == [bundle, bundle]
+    assert admin.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/graph-state").body == state
+    assert complaints(admin) == []
+    helm.uninstall(NAME, timeout=60)
+    claims = {f"persistentvolumeclaims/data-graph-{ordinal}" for ordinal in range(3)}
+    becomes(claims | OURS_AT_RUN_TIME, 30, lambda: everything(admin) - before)
+    assert admin.get(CONFIGURATION).code == 404
+    for kind in ("clusterroles", "clusterrolebindings"):
+        items = admin.get(f"/apis/rbac.authorization.k8s.io/v1/{kind}").body["items"]
+        assert [item["metadata"]["name"] for item in items if "graph" in item["metadata"]["name"]] == []
+
+
+def live_like_programs(admin: PlainClient) -> tuple[str, Object]:
+    """Make what controller and webhook make at run time: the caBundle, and the document as it was stored."""
+    core = f"/api/v1/namespaces/{NAMESPACE}"
+    state = admin.made(f"{core}/configmaps", {"metadata": {"name": "graph-state"}, "data": {"epoch": "1"}})
+    admin.made(f"{core}/configmaps", {"metadata": {"name": "graph-requests"}})
+    admin.made(f"{core}/secrets", {"metadata": {"name": "graph-webhook-ca"}})
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+    admin.made(leases, {"metadata": {"name": "graph-controller"}})
+    bundle = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJkRENDQVJxZ0F3SUJBZ0lVRTkK"
+    operations = [
+        {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle} for index in (0, 1)
+    ]
+    assert admin.patch(CONFIGURATION, operations, "application/json-patch+json").code == 200
+    return bundle, state
+
+
+def arguments(admin: PlainClient, name: str) -> list[str]:
+    """Of the first container of this pod; empty if there is none now."""
+    found: list[str] = pods(admin).get(name, {"spec": {"containers": [{"args": []}]}})["spec"]["containers"][0]["args"]
+    return found
+
+
+def complaints(admin: PlainClient) -> list[str]:
+    """What a controller could not do, such as make a pod that Pod Security refuses."""
+    events = admin.get(f"/api/v1/namespaces/{NAMESPACE}/events", fieldSelector="type=Warning").body["items"]
+    return [event["message"] for event in events]
+
+
+def test_our_pods_would_be_refused_without_their_security_context(admin: PlainClient) -> None:
+    """That the namespace does enforce the standard."""
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    refused = admin.create(f"/api/v1/namespaces/{NAMESPACE}/pods", pod, dryRun="All")
+    assert refused.code == 403
+    assert 'violates PodSecurity "restricted' in refused.body["message"]

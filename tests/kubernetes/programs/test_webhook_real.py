@@ -1,0 +1,218 @@
+"""The webhook, called by a real API server over TLS, by the configuration the chart ships."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hook import Hook, configured, patch
+from plain_client import JSON_PATCH, MERGE, Answer, Object, PlainClient
+from real import new_namespace
+from real_release import Release
+from release import rights, used
+from webhook_process import CONFIGURATIONS, serving
+
+from sidecar.contract import names
+from tests.integration.webhook.test_webhook_process import Webhook
+
+CONTAINER = {
+    "name": "app", "image": "app:1",
+    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
+                        "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def webhook(release: Release) -> Iterator[Webhook]:
+    with serving(release) as started:
+        yield started
+
+
+def create(admin: PlainClient, namespace: str, name: str = "", labels: Object | None = None, **query: Any) -> Answer:
+    """A pod as an app's developer writes it; it meets the restricted standard."""
+    named = {"name": name} if name else {"generateName": "app-"}
+    body = {"metadata": {**named, "labels": labels or {}}, "spec": {"containers": [CONTAINER]}}
+    return admin.create(f"/api/v1/namespaces/{namespace}/pods", body, **query)
+
+
+def sidecars(pod: Object) -> list[Object]:
+    """The injected containers."""
+    return [c for c in pod["spec"].get("initContainers") or [] if c["name"] == names.SIDECAR_CONTAINER]
+
+
+def injected(admin: PlainClient, namespace: str, **query: Any) -> Object:
+    """A pod with its sidecar, from when the API server has heard of the webhook's last change."""
+    for _ in range(200):
+        answer = create(admin, namespace, **query)
+        assert answer.code == 201, answer.body
+        if sidecars(answer.body):
+            return answer.body
+    raise AssertionError("never injected")
+
+
+def edit(release: Release, **changes: Any) -> None:
+    """Change both webhooks of the live configuration."""
+    operations = [
+        {"op": "replace", "path": f"/webhooks/{index}/{key}", "value": value}
+        for index in (0, 1)
+        for key, value in changes.items()
+    ]
+    answer = release.admin.patch(f"{CONFIGURATIONS}/{release.name}", operations, JSON_PATCH)
+    assert answer.code == 200, answer.body
+
+
+def test_a_pod_gets_its_sidecar_under_the_restricted_standard(release: Release, apps: str, webhook: Webhook) -> None:
+    """Native, first, with its own token; accepted by a namespace that enforces `restricted`."""
+    pod = injected(release.admin, apps)
+    (sidecar,) = sidecars(pod)
+    assert (sidecar["restartPolicy"], sidecar["image"]) == ("Always", "memgraph-ha-sidecar:test")
+    assert pod["spec"]["initContainers"][0] == sidecar
+    mounted = {mount["mountPath"]: mount["name"] for mount in sidecar["volumeMounts"]}
+    assert mounted[names.TOKEN_MOUNT_PATH] == names.TOKEN_VOLUME
+    assert names.STATUS_ANNOTATION in pod["metadata"]["annotations"]
+
+
+def test_it_uses_every_right_it_has_and_no_other(release: Release, apps: str, webhook: Webhook) -> None:
+    injected(release.admin, apps)
+    roles = (("Role", f"{release.name}-webhook"), ("ClusterRole", f"{release.name}-webhook"))
+    granted = rights(release.objects, *roles)
+    asked = release.cluster.audited(release.account("webhook"))
+    assert used(asked, granted) == granted
+    assert {event.code for event in asked} <= {200, 201, 404}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pod", "wanted"),
+    [("enabled", None, True), ("enabled", "disabled", False), (None, None, False), (None, "enabled", True),
+     ("disabled", "enabled", True)],
+)  # fmt: skip
+def test_labels_decide(
+    release: Release, apps: str, webhook: Webhook, namespace: str | None, pod: str | None, wanted: bool
+) -> None:
+    """Namespace and pod, by the API server's own selectors."""
+    injected(release.admin, apps)  # the API server calls us by now
+    where = new_namespace(release.admin, **({"memgraph-ha.io/inject": namespace} if namespace else {}))
+    labels = {"memgraph-ha.io/inject": pod} if pod else {}
+    answer = create(release.admin, where, labels=labels)
+    assert answer.code == 201
+    assert bool(sidecars(answer.body)) is wanted
+
+
+def test_pods_of_our_own_are_left_alone(release: Release, apps: str, webhook: Webhook) -> None:
+    injected(release.admin, apps)
+    answer = create(release.admin, apps, labels={names.COMPONENT_LABEL: "memgraph"})
+    assert not sidecars(answer.body)
+
+
+def test_a_dry_run_shows_the_sidecar_and_leaves_nothing(release: Release, apps: str, webhook: Webhook) -> None:
+    """`kubectl apply --dry-run=server`."""
+    injected(release.admin, apps)
+    tried = create(release.admin, apps, name="tried", dryRun="All")
+    assert len(sidecars(tried.body)) == 1
+    assert release.admin.get(f"/api/v1/namespaces/{apps}/pods/tried").code == 404
+
+
+def test_with_a_second_injector_that_adds_containers(release: Release, apps: str, webhook: Webhook) -> None:
+    """It comes after us, we are asked again, and the pod has one sidecar of each, ours still first."""
+    injected(release.admin, apps)
+    other = {**CONTAINER, "name": "mesh", "restartPolicy": "Always"}
+
+    def mesh(request: Object) -> Object:
+        spec = request["object"]["spec"]
+        present = [c["name"] for c in spec.get("initContainers") or []]
+        return {"allowed": True} if "mesh" in present else patch(add(spec, other))
+
+    def add(spec: Object, container: Object) -> Object:
+        if "initContainers" in spec:
+            return {"op": "add", "path": "/spec/initContainers/0", "value": container}
+        return {"op": "add", "path": "/spec/initContainers", "value": [container]}
+
+    with Hook().serving() as hook:
+        hook.answer = mesh
+        with configured(release.admin, hook, apps, hook.entry(apps, reinvocationPolicy="IfNeeded")):
+            pod = create(release.admin, apps).body
+    present = [c["name"] for c in pod["spec"]["initContainers"]]
+    assert sorted(present) == ["memgraph-ha-sidecar", "mesh"]
+    assert [v["name"] for v in pod["spec"]["volumes"]].count(names.TOKEN_VOLUME) == 1
+
+
+def test_a_webhook_that_hangs_costs_its_timeout_and_no_pod(release: Release, apps: str, webhook: Webhook) -> None:
+    """As shipped: Ignore. Strict: the pod is refused, with the webhook's name."""
+    injected(release.admin, apps)
+    edit(release, timeoutSeconds=1)
+    webhook.process.send_signal(signal.SIGSTOP)
+    try:
+        answer = create(release.admin, apps)
+        assert (answer.code, sidecars(answer.body)) == (201, [])
+        edit(release, failurePolicy="Fail")
+        for _ in range(50):
+            answer = create(release.admin, apps)
+            if answer.code == 500:
+                break
+        assert answer.refusal[:2] == (500, "InternalError")
+        assert 'failed calling webhook "inject.memgraph-ha.io"' in answer.body["message"]
+    finally:
+        webhook.process.send_signal(signal.SIGCONT)
+        edit(release, failurePolicy="Ignore", timeoutSeconds=5)
+    assert sidecars(injected(release.admin, apps))
+
+
+def test_a_wiped_authority_costs_sidecars_until_it_is_back(release: Release, apps: str, webhook: Webhook) -> None:
+    """A GitOps tool that reverts the configuration: pods start without, the webhook mends it by itself."""
+    injected(release.admin, apps)
+    path = f"{CONFIGURATIONS}/{release.name}"
+    before = [entry["clientConfig"]["caBundle"] for entry in release.admin.get(path).body["webhooks"]]
+    wrong = Hook().bundle
+    operations = [
+        {"op": "replace", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": wrong} for index in (0, 1)
+    ]
+    wiped = release.admin.patch(path, operations, JSON_PATCH).version
+    only = f"metadata.name={release.name}"
+    with release.admin.watch(CONFIGURATIONS, fieldSelector=only, resourceVersion=wiped) as watch:
+        for _ in range(200):
+            answer = create(release.admin, apps)
+            assert answer.code == 201, "as shipped, pods start"
+            if not sidecars(answer.body):
+                break
+        assert not sidecars(answer.body)
+        while (event := watch.next()) is not None:
+            if [entry["clientConfig"].get("caBundle") for entry in event["object"]["webhooks"]] == before:
+                break
+    assert event is not None
+    assert sidecars(injected(release.admin, apps))
+
+
+def test_a_webhook_that_is_gone(release: Release, apps: str) -> None:
+    """Fail-open as shipped, refused where somebody chose to be strict; and with matchConditions of theirs."""
+    with serving(release):
+        injected(release.admin, apps)
+        condition = {
+            "name": "no-batch",
+            "expression": "!has(object.metadata.labels) || !('batch' in object.metadata.labels)",
+        }
+        merge = {"webhooks": [{**e, "matchConditions": [condition]} for e in live(release)]}
+        assert release.admin.patch(f"{CONFIGURATIONS}/{release.name}", merge, MERGE).code == 200
+        for _ in range(200):
+            if not sidecars(create(release.admin, apps, labels={"batch": ""}).body):
+                break
+        assert not sidecars(create(release.admin, apps, labels={"batch": ""}).body)
+        assert sidecars(create(release.admin, apps).body)
+    answer = create(release.admin, apps)
+    assert (answer.code, sidecars(answer.body)) == (201, [])
+    edit(release, failurePolicy="Fail")
+    try:
+        for _ in range(200):
+            if create(release.admin, apps).code == 500:
+                break
+        assert create(release.admin, apps).refusal[:2] == (500, "InternalError")
+        assert create(release.admin, apps, labels={"batch": ""}).code == 201, "who is not meant is not held up"
+    finally:
+        edit(release, failurePolicy="Ignore")
+
+
+def live(release: Release) -> list[Object]:
+    """The webhooks as they are now."""
+    found: list[Object] = release.admin.get(f"{CONFIGURATIONS}/{release.name}").body["webhooks"]
+    return found
