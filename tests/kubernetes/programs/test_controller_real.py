@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -191,3 +193,18 @@ async def test_a_frozen_api_server_costs_a_call_its_timeout(graph: Release, tmp_
             assert anyio.current_time() - began < 5
         finally:
             server.thaw()
+    # TLS' good-byes to a frozen server are answered after it: their sockets must not outlive the loop.
+    await until("its connections are closed", lambda: not connected_to(graph.cluster.port), seconds=35)
+
+
+def connected_to(port: int) -> list[int]:
+    """This process's sockets that are connected to a port of the loopback."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(name))) as copy:
+                if copy.getpeername()[:2] == ("127.0.0.1", port):
+                    found.append(int(name))
+        except OSError:
+            continue  # no socket, not connected, or closed meanwhile
+    return found
