@@ -218,7 +218,8 @@ class Instance:
         self.outbox.append(IdentityRecord(database_uuid))
 
     def recover(self, snapshots: Sequence[Snapshot], wals: Sequence[Wal]) -> None:
-        """Build the data from what lies in the data directory."""
+        """Build the data from what lies in the data directory. A WAL file without a commit doesn't count as one."""
+        wals = [wal for wal in wals if wal.commits]
         found = recover(snapshots, wals)
         if found.epochs is None or found.database_uuid is None:
             return

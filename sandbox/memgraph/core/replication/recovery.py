@@ -44,7 +44,7 @@ Step: TypeAlias = SendSnapshot | SendWals | SendCurrentWal
 def steps_for(files: Files, replica_ldt: int) -> list[Step] | None:
     """The shortest way from `replica_ldt` to now: WAL files where their chain reaches back, else the newest snapshot
     and what came after it. None: there is no way (files are missing)."""
-    finished = [wal for wal in files.wals if wal.finished and wal.commits]
+    finished = [wal for wal in files.wals if wal.finished]
     newest = files.snapshots[-1] if files.snapshots else None
     steps: list[Step] = []
     covered_to = 0

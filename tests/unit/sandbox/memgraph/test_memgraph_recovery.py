@@ -184,6 +184,20 @@ def test_unsynced_commits_are_lost_with_the_power_and_only_they() -> None:
     assert ids(world, "a") == [0, 1, 2, 3]
 
 
+def test_wal_file_without_a_commit_does_not_count() -> None:
+    """Its number is used again: else the chain from the first file would seem broken, and no replica could recover."""
+    settings = Settings(files=Limits(flush_every=4, snapshot_interval_s=0))
+    world, _ = pair(settings)
+    write(world, 1)
+    assert world.lose_power("a") == 1
+    main = world.start("a", settings=settings)
+    write(world, 2)
+    assert [wal.seq for wal in main.files.wals] == [0]
+    world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
+    world.advance(0.5)
+    assert ids(world, "b") == [2]
+
+
 def test_snapshot_on_exit_covers_everything_so_the_history_gets_no_stale_entry() -> None:
     world, main = pair(Settings(files=Limits(snapshot_interval_s=0)))
     write(world, 1, 2)
