@@ -77,7 +77,7 @@ kubernetes-binaries: $(VENV)/.dev
 	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
 
 kubernetes: $(VENV)/.dev
-	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
+	@test "$$USE_EXISTING_CLUSTER" = true || PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
 	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
 
 constraints: $(VENV)/.dev

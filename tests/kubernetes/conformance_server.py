@@ -18,6 +18,8 @@ class Server:
     admin: PlainClient
     forget: Callable[[], None]
     """Make it forget its history: whoever asks for a version before now gets 410."""
+    needs_calls: Callable[[], None]
+    """Skip the test if it can't call a webhook on this machine's loopback."""
 
     def client(self, token: str) -> PlainClient:
         """A client with another token."""

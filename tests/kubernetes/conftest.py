@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import existing
 import pytest
-from envtest.control_plane import ControlPlane
 from plain_client import PlainClient
-from real import admin_of, new_namespace, started
+from real import AnyCluster, admin_of, new_namespace, shared
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,15 +21,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"kubernetes-{group}"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_own(what): skipped on an existing cluster (tests/kubernetes)")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if existing.wanted() and (marker := item.get_closest_marker("needs_own")):
+        existing.skip_without_own(marker.args[0])
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyCluster]:
     """Shared: who wants to break one starts one of its own."""
-    with started(tmp_path_factory.mktemp("control-plane")) as running:
+    with shared(tmp_path_factory.mktemp("control-plane")) as running:
         yield running
 
 
 @pytest.fixture
-def admin(cluster: ControlPlane) -> PlainClient:
+def admin(cluster: AnyCluster) -> PlainClient:
     return admin_of(cluster)
 
 

@@ -48,6 +48,8 @@ class PlainClient:
     url: str
     ca: Path
     token: str
+    certificate: Path | None = None
+    """With its key, for who has no token."""
 
     def ask(
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json", **query: Any
@@ -96,6 +98,8 @@ class PlainClient:
     ) -> Iterator[http.client.HTTPResponse]:  # fmt: skip
         where = urlsplit(self.url)
         context = ssl.create_default_context(cafile=str(self.ca))
+        if self.certificate:
+            context.load_cert_chain(self.certificate)
         connection = http.client.HTTPSConnection(where.hostname or "", where.port, timeout=_ANSWER_S, context=context)
         headers = {"Accept": "application/json", "Connection": "close"}
         if self.token:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from envtest.control_plane import ControlPlane
+from existing import Existing
 from plain_client import Object, PlainClient
-from real import account_token, admin_of
-from release import APPLY, RESTRICTED, apply, render
+from real import AnyCluster, account_token, admin_of, make_default_account
+from release import APPLY, RESTRICTED, apply, path_of, render
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """An applied release (without controller-manager no pod comes of it) and a namespace for apps."""
 
-    cluster: ControlPlane
+    cluster: AnyCluster
     admin: PlainClient
     name: str
     namespace: str
@@ -42,12 +42,17 @@ class Release:
 
 
 def installed(
-    cluster: ControlPlane, name: str, namespace: str, *, without: tuple[str, ...] = (), restricted: bool = True
+    cluster: AnyCluster, name: str, namespace: str, *, without: tuple[str, ...] = (), restricted: bool = True
 ) -> Release:
     """Apply the chart's objects, but for some kinds. Not `restricted`: a test makes pods of its own."""
     admin = admin_of(cluster)
-    admin.made("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": RESTRICTED if restricted else {}}})
-    admin.made(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
     objects = [obj for obj in render(name, namespace) if obj["kind"] not in without]
+    if isinstance(cluster, Existing):
+        # Its nodes would start our programs, which would act against the test.
+        objects = [obj for obj in objects if obj["kind"] not in ("Deployment", "StatefulSet")]
+        outside = [path_of(obj) for obj in objects if "namespace" not in obj["metadata"]]
+        cluster.needs_free([f"/api/v1/namespaces/{namespace}", *outside])
+    admin.made("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": RESTRICTED if restricted else {}}})
+    make_default_account(admin, namespace)
     apply(admin, objects)
     return Release(cluster, admin, name, namespace, objects)

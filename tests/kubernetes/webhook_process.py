@@ -18,6 +18,7 @@ CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigura
 @contextmanager
 def serving(release: Release) -> Iterator[Webhook]:
     """Started, listening, its caBundle in place; called by its address, since there is no Service network."""
+    release.cluster.needs_calls()
     environment = os.environ | {
         "MEMGRAPH_HA_RELEASE": release.name, "POD_NAMESPACE": release.namespace,
         "MEMGRAPH_HA_SIDECAR_IMAGE": "memgraph-ha-sidecar:test", "MEMGRAPH_HA_WEBHOOK_ADDRESS": "127.0.0.1",

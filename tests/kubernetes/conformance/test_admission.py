@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trustme
+from conformance_server import Server
 from hook import CONFIGURATIONS, Hook, configured, patch
 from plain_client import JSON_PATCH, Object, PlainClient
 
@@ -16,7 +17,8 @@ PODS = "/api/v1/namespaces/{}/pods"
 
 
 @pytest.fixture
-def hook() -> Iterator[Hook]:
+def hook(server: Server) -> Iterator[Hook]:
+    server.needs_calls()
     with Hook().serving() as hook:
         yield hook
 

@@ -57,6 +57,11 @@ class ControlPlane:
         return f"https://127.0.0.1:{self.port}"
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Its host and port."""
+        return "127.0.0.1", self.port
+
+    @property
     def ca(self) -> Path:
         """The authority's certificate."""
         return self._credentials.ca
@@ -75,6 +80,9 @@ class ControlPlane:
         """A kubeconfig for any other token; `url` may lead through a proxy on the loopback."""
         path = self.folder / f"kubeconfig-{name}"
         return credentials.kubeconfig(path, url or self.url, self.ca, token)
+
+    def needs_calls(self) -> None:
+        """It does call webhooks on this machine's loopback."""
 
     def audited(self, user: str = "") -> list[Event]:
         """What the API server was asked so far (by this user), the oldest first."""

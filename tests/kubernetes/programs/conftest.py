@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from envtest.control_plane import ControlPlane
-from real import new_namespace
+from real import AnyCluster, new_namespace
 from real_release import Release, installed
 from release import RESTRICTED
 
@@ -12,7 +11,7 @@ RELEASE = NAMESPACE = "memgraph-ha"
 
 
 @pytest.fixture(scope="session")
-def release(cluster: ControlPlane) -> Release:
+def release(cluster: AnyCluster) -> Release:
     """The release whose names are the sidecar tests' own."""
     return installed(cluster, RELEASE, NAMESPACE)
 

@@ -12,8 +12,8 @@ import anyio
 import pytest
 from api_server import until
 from cutting_proxy import CuttingProxy, cutting_proxy
-from envtest.control_plane import ControlPlane
 from kubernetes.aio import client
+from real import AnyCluster, needs_own
 from real_release import Release, installed
 
 from controller.core.election import LeaseRecord, Timings
@@ -29,11 +29,12 @@ from sidecar.contract.state import advance
 from tests.integration.sidecar.conftest import document
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+STOPPED = "an API server that may be stopped"
 TIMINGS = Timings(4.0, 3.0, 0.2)
 
 
 @pytest.fixture(scope="module")
-def graph(cluster: ControlPlane) -> Release:
+def graph(cluster: AnyCluster) -> Release:
     """A release that these tests may confuse."""
     return installed(cluster, "graph", "graph")
 
@@ -87,6 +88,7 @@ async def test_the_answer_to_a_document_write_is_lost(
     assert after.document.epoch == 2
 
 
+@needs_own(STOPPED)
 async def test_two_controllers_through_a_crash_of_the_api_server(graph: Release) -> None:
     """Never two leaders; one of them again as soon as the API server is back, with the term's facts."""
     both: list[bool] = []
@@ -143,6 +145,7 @@ async def theirs(store: LeaseStore) -> LeaseRecord:
     return found
 
 
+@needs_own(STOPPED)
 async def test_the_pods_are_followed_through_a_restart_and_a_compaction(graph: Release) -> None:
     """The version the watch had is gone (410): it lists again, and what happened meanwhile is seen."""
     settings = from_env(
@@ -177,6 +180,7 @@ async def test_the_pods_are_followed_through_a_restart_and_a_compaction(graph: R
         group.cancel_scope.cancel()
 
 
+@needs_own(STOPPED)
 async def test_a_frozen_api_server_costs_a_call_its_timeout(graph: Release, tmp_path: Path) -> None:
     """Neither a read nor a write waits longer than it may (P-W3)."""
     async with connect(str(graph.kubeconfig("controller"))) as api:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from api_server import until
 from plain_client import Object
+from real import needs_own
 from real_release import Release
 from release import rights, used
 
@@ -48,6 +49,7 @@ def make_pod(release: Release) -> None:
     release.admin.made(release.path("persistentvolumeclaims"), body)
 
 
+@needs_own("the API server's audit log")
 async def test_it_uses_every_right_it_has_and_no_other(release: Release) -> None:
     """Every method of every adapter, with the token of the chart's service account; judged by the audit log."""
     settings = settings_of(release)

@@ -9,14 +9,14 @@ import anyio
 import pytest
 from cell import NAMESPACE, Cell, cell_on
 from envtest.audit import Event
-from envtest.control_plane import ControlPlane
+from real import AnyCluster, needs_own
 from real_release import Release, installed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def release(cluster: ControlPlane) -> Release:
+def release(cluster: AnyCluster) -> Release:
     return installed(cluster, "r", NAMESPACE, without=("StatefulSet", "MutatingWebhookConfiguration"), restricted=False)
 
 
@@ -39,6 +39,7 @@ async def write(cell: Cell, main: int, number: int) -> None:
     await cell.ask(main, "CREATE (:Write {id: $id})", {"id": number})
 
 
+@needs_own("an API server that may be stopped")
 async def test_an_api_server_s_crash_a_failover_and_a_switchover(running: Cell, release: Release) -> None:
     """The crash changes nothing for the clients; the failover and the switchover lose nothing; nothing is forbidden."""
     first = await running.settled(main=0)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from api_server import until
 from plain_client import Object, PlainClient
-from real import account_token, new_namespace, started
+from real import account_token, needs_own, new_namespace, started
 from real_release import Release, installed
 
 from sidecar import kube
@@ -55,7 +55,7 @@ def token_dir(release: Release, folder: Path, namespace: str, account: str = "de
 @asynccontextmanager
 async def following(release: Release, tokens: Path, pace: kube.Pace, count: int = 1) -> AsyncIterator[list[Follower]]:
     """Sidecars' followers, as tasks of this process."""
-    where = kube.Where("127.0.0.1", release.cluster.port, release.namespace, NAME, str(tokens))
+    where = kube.Where(*release.cluster.address, release.namespace, NAME, str(tokens))
     fleet = [Follower() for _ in range(count)]
     async with anyio.create_task_group() as tasks:
         for one in fleet:
@@ -93,6 +93,7 @@ async def test_a_watch_that_ends_every_second_misses_nothing(
     assert follower.problems == []
 
 
+@needs_own("the API server's audit log")
 async def test_a_token_is_read_again_and_a_dead_one_is_said(release: Release, base: int, tmp_path: Path) -> None:
     """The token's service account is deleted: 401. A new token on disk mends it, without a restart."""
     apps = new_namespace(release.admin)
@@ -131,6 +132,7 @@ async def test_rights_that_are_taken_and_given_back(release: Release, apps: str,
         await until("allowed again", lambda: follower.epoch == base + 2, seconds=20)
 
 
+@needs_own("an API server that may be stopped")
 async def test_an_api_server_that_is_gone_for_a_while(release: Release, apps: str, base: int, tmp_path: Path) -> None:
     """The last document stays; what was published as soon as it is back arrives within the longest delay."""
     tokens = token_dir(release, tmp_path, apps)

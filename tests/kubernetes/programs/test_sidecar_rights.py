@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 from plain_client import PlainClient
-from real import account_token
+from real import account_token, needs_own
 from real_release import Release
 from release import rights, used
 
@@ -29,6 +29,7 @@ async def world(release: Release, apps: str, tmp_path: Path) -> AsyncIterator[Wo
             yield World(Api(release.cluster.port, tmp_path), stack)
 
 
+@needs_own("the API server's audit log")
 async def test_it_uses_every_right_it_has_and_no_other(release: Release, apps: str, world: World) -> None:
     """By the audit log: nothing missing, nothing left over."""
     release.put(NAME, encode(document("127.0.0.1:1")))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hook import Hook, configured, patch
 from plain_client import JSON_PATCH, MERGE, Answer, Object, PlainClient
-from real import new_namespace
+from real import needs_own, new_namespace
 from real_release import Release
 from release import rights, used
 from webhook_process import CONFIGURATIONS, serving
@@ -74,6 +74,7 @@ def test_a_pod_gets_its_sidecar_under_the_restricted_standard(release: Release, 
     assert names.STATUS_ANNOTATION in pod["metadata"]["annotations"]
 
 
+@needs_own("the API server's audit log")
 def test_it_uses_every_right_it_has_and_no_other(release: Release, apps: str, webhook: Webhook) -> None:
     injected(release.admin, apps)
     roles = (("Role", f"{release.name}-webhook"), ("ClusterRole", f"{release.name}-webhook"))
