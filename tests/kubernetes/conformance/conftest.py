@@ -1,6 +1,6 @@
 """Every test that takes `server` runs on the stand-in and on the real API server: one row of the table.
 
-With CONFORMANCE_JSON=path the table is written there, and a row that is not equal on both fails the run.
+With CONFORMANCE_JSON=path the table is printed and written there, and a row that is not equal on both fails the run.
 """
 
 from __future__ import annotations
@@ -85,6 +85,15 @@ class _Table:
         if isinstance(found, tuple | list) and (report.when == "call" or not report.passed):
             row, which = found
             self._rows.setdefault(row, {})[which] = report.outcome
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        width = max((len(row) for row, _ in self.rows()), default=0)
+        terminalreporter.write_line(f"{'row':{width}}  standin  real ({self._version or 'never asked'})")
+        for row, found in self.rows():
+            outcomes = "  ".join(found.get(which, "missing") for which in (STANDIN, REAL))
+            terminalreporter.write_line(f"{row:{width}}  {outcomes}")
+        equal = sum(found.get(STANDIN) == found.get(REAL) == "passed" for _, found in self.rows())
+        terminalreporter.write_line(f"{equal} of {len(self._rows)} rows are equal on both")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         rows = [{"row": row, **{w: found.get(w, "missing") for w in (STANDIN, REAL)}} for row, found in self.rows()]
