@@ -123,12 +123,16 @@ class EdgeIndexChange:
 
 @dataclass(frozen=True, slots=True)
 class ConstraintChange:
-    """CREATE CONSTRAINT ON or DROP CONSTRAINT ON; `kind`: exists or unique."""
+    """CREATE CONSTRAINT ON or DROP CONSTRAINT ON; `kind`: exists, unique or data_type.
+
+    `data_type`: the type of a data_type constraint, as SHOW CONSTRAINT INFO prints it.
+    """
 
     create: bool
     kind: str
     label: str
     properties: tuple[str, ...]
+    data_type: str = ""
 
 
 SchemaChange: TypeAlias = IndexChange | EdgeIndexChange | ConstraintChange

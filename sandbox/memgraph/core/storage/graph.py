@@ -16,6 +16,8 @@ EdgeIndexKey: TypeAlias = tuple[str | None, tuple[str, ...]]
 """Type and at most one property; no type: an index on that property of all relationships."""
 ConstraintKey: TypeAlias = tuple[str, str, tuple[str, ...]]
 """`exists` or `unique`, label, properties."""
+Types: TypeAlias = dict[tuple[str, str], str]
+"""Type constraints: label and property to the type's name, as SHOW CONSTRAINT INFO prints it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Graph:
         self.indexes: dict[IndexKey, None] = {}
         self.edge_indexes: dict[EdgeIndexKey, None] = {}
         self.constraints: dict[ConstraintKey, None] = {}
+        self.types: Types = {}
         self.readers: dict[object, int] = {}
         self.linked: dict[int, int] = {}
         self.unlinked: dict[int, int] = {}
@@ -136,6 +139,10 @@ class Graph:
                 self.constraints.pop((kind, label, tuple(properties)), None)
                 if kind == "unique":
                     self.lookup.drop_unique((label, tuple(properties)))
+            case ["t", label, name, wanted]:
+                self.types[(label, name)] = wanted
+            case ["tx", label, name]:
+                self.types.pop((label, name), None)
             case _:
                 raise ValueError(f"unknown change: {op!r}")
 
@@ -175,4 +182,5 @@ class Graph:
         ops += [["r", e.id, e.type, e.start, e.end, e.properties] for e in self.edges.values()]
         ops += [["i", label, list(properties)] for label, properties in self.indexes]
         ops += [["ri", kind, list(properties)] for kind, properties in self.edge_indexes]
-        return ops + [["c", kind, label, list(properties)] for kind, label, properties in self.constraints]
+        ops += [["c", kind, label, list(properties)] for kind, label, properties in self.constraints]
+        return ops + [["t", label, name, wanted] for (label, name), wanted in self.types.items()]

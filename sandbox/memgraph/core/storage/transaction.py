@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sandbox.memgraph.core import errors
+from sandbox.memgraph.core.storage import types
 from sandbox.memgraph.core.storage.changes import Op
 from sandbox.memgraph.core.storage.graph import Graph, Node, Relationship, index_value
 from sandbox.memgraph.core.storage.versions import Changes, conflict
@@ -97,7 +98,7 @@ class Transaction:
     # Nodes
 
     def create(self, labels: tuple[str, ...], properties: dict[str, Any]) -> Node:
-        """A new node."""
+        """A new node. Raises QueryError if a property has a type that a constraint forbids."""
         node = Node(self.nodes.new_id(), labels, properties)
         self._buffer(node)
         self._count("nodes-created", 1)
@@ -106,7 +107,7 @@ class Transaction:
         return node
 
     def replace(self, node: Node) -> None:
-        """A node's new version."""
+        """A node's new version. Raises QueryError as `create`."""
         old = self._alive(self.nodes.get(node.id))
         self._claim_node(node.id)
         self._count("labels-added", len(set(node.labels) - set(old.labels)))
@@ -114,6 +115,7 @@ class Transaction:
         self._buffer(node)
 
     def _buffer(self, node: Node) -> None:
+        types.check(self.graph.types, node)
         self.nodes.buffer[node.id] = node
         for label in node.labels:
             self._own_labels.setdefault(label, {})[node.id] = None
