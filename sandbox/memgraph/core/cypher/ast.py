@@ -135,6 +135,14 @@ class ConstraintChange:
     data_type: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AnalyzeGraph:
+    """ANALYZE GRAPH, with DELETE STATISTICS if `delete`; no labels: all."""
+
+    delete: bool
+    labels: tuple[str, ...] | None = None
+
+
 SchemaChange: TypeAlias = IndexChange | EdgeIndexChange | ConstraintChange
 
 
@@ -251,6 +259,7 @@ SystemStatement: TypeAlias = SetRole | Register | DropReplica | UserChange
 Statement: TypeAlias = (
     Cypher
     | SchemaChange
+    | AnalyzeGraph
     | TriggerStatement
     | Forbidden
     | StorageStatement

@@ -84,6 +84,18 @@ def constraint(create: bool) -> Callable[[Cursor], ast.ConstraintChange]:
     return parse_rest
 
 
+def analyze(cursor: Cursor) -> ast.AnalyzeGraph:
+    """`ANALYZE GRAPH [ON LABELS :A, :B | *] [DELETE STATISTICS]`."""
+    labels: list[str] = []
+    if cursor.accept("ON", "LABELS") and not cursor.accept("*"):
+        cursor.expect(":")
+        labels.append(cursor.name())
+        while cursor.accept(","):
+            cursor.expect(":")
+            labels.append(cursor.name())
+    return ast.AnalyzeGraph(cursor.accept("DELETE", "STATISTICS"), tuple(labels) or None)
+
+
 def _data_type(cursor: Cursor) -> str:
     shown = _TYPES.get(cursor.token.keyword)
     if shown is None:

@@ -47,6 +47,7 @@ class Graph:
         self.edge_indexes: dict[EdgeIndexKey, None] = {}
         self.constraints: dict[ConstraintKey, None] = {}
         self.types: Types = {}
+        self.statistics: dict[IndexKey, None] = {}
         self.readers: dict[object, int] = {}
         self.linked: dict[int, int] = {}
         self.unlinked: dict[int, int] = {}
@@ -127,6 +128,7 @@ class Graph:
                 self.indexes.pop((label, tuple(properties)), None)
                 if len(properties) == 1:
                     self.lookup.drop_property(label, properties[0])
+                self._drop_statistics(label, tuple(properties))
             case ["ri", kind, properties]:
                 self.edge_indexes[(kind, tuple(properties))] = None
             case ["rx", kind, properties]:
@@ -143,8 +145,26 @@ class Graph:
                 self.types[(label, name)] = wanted
             case ["tx", label, name]:
                 self.types.pop((label, name), None)
+            case ["s", label, properties]:
+                self.statistics[(label, tuple(properties))] = None
+            case ["sx", label, of_properties]:
+                self.clear_statistics(label, of_properties=of_properties)
             case _:
                 raise ValueError(f"unknown change: {op!r}")
+
+    def _drop_statistics(self, label: str, properties: tuple[str, ...]) -> None:
+        """Those of a dropped index and of its prefixes go, unless another index has them; a label's own ones stay."""
+        for length in range(1, len(properties) + 1):
+            prefix = properties[:length]
+            if not any(other == label and names[:length] == prefix for other, names in self.indexes):
+                self.statistics.pop((label, prefix), None)
+
+    def clear_statistics(self, label: str, *, of_properties: bool) -> list[IndexKey]:
+        """Forget those of the label's own index, or of all its indexes over properties; which there were."""
+        gone = [key for key in self.statistics if key[0] == label and bool(key[1]) is of_properties]
+        for key in gone:
+            del self.statistics[key]
+        return gone
 
     def labelled(self, label: str) -> Iterator[int]:
         """Ids that have the label now, or had it in a version somebody may still read."""
@@ -183,4 +203,5 @@ class Graph:
         ops += [["i", label, list(properties)] for label, properties in self.indexes]
         ops += [["ri", kind, list(properties)] for kind, properties in self.edge_indexes]
         ops += [["c", kind, label, list(properties)] for kind, label, properties in self.constraints]
-        return ops + [["t", label, name, wanted] for (label, name), wanted in self.types.items()]
+        ops += [["t", label, name, wanted] for (label, name), wanted in self.types.items()]
+        return ops + [["s", label, list(properties)] for label, properties in self.statistics]
