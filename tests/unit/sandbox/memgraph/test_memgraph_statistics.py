@@ -120,3 +120,14 @@ def test_not_in_an_explicit_transaction() -> None:
     client.say(BEGIN, {})
     message = client.run("ANALYZE GRAPH")[0].fields[0]["message"]
     assert message.startswith("Analyzing graph is not allowed in multicommand transactions.")
+
+
+def test_rows_come_before_any_commit_that_fails() -> None:
+    client = Client()
+    for query in ("CREATE CONSTRAINT ON (n:A) ASSERT EXISTS (n.p)", "CREATE (:A {p: 1})"):
+        client.world.query("a", query)
+    client.run("MATCH (n:A) SET n.p = null RETURN 7")
+    answers = client.say(PULL, {"n": -1})
+    assert [answer.tag for answer in answers] == [RECORD, FAILURE]
+    assert answers[0].fields[0] == [7]
+    assert client.world.query("a", "MATCH (n) RETURN n.p") == [[1]]
