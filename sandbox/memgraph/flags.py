@@ -35,6 +35,8 @@ class Flags:
     log_level: str = "INFO"
     replication_replica_check_frequency_sec: float = 1.0
     replication_restore_state_on_startup: bool = True
+    storage_automatic_edge_type_index_creation_enabled: bool = False
+    storage_automatic_label_index_creation_enabled: bool = False
     storage_snapshot_interval_sec: int = 300
     storage_snapshot_on_exit: bool = True
     storage_snapshot_retention_count: int = 3
@@ -61,6 +63,8 @@ MODELLED: Final = {
     "log_level": "TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL. Log lines are JSON, on stderr.",
     "replication_replica_check_frequency_sec": "Seconds between two pings of a replica; 0: none.",
     "replication_restore_state_on_startup": "Come back in the same role with the same registrations.",
+    "storage_automatic_edge_type_index_creation_enabled": "Make an index for each new type of relationship.",
+    "storage_automatic_label_index_creation_enabled": "Make an index for each new label.",
     "storage_snapshot_interval_sec": "Seconds between two snapshots; 0: none but on exit.",
     "storage_snapshot_on_exit": "Take a snapshot at a clean stop.",
     "storage_snapshot_retention_count": "Snapshots that are kept.",

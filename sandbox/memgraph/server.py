@@ -53,6 +53,8 @@ def new_instance(flags: Flags) -> Instance:
         check_frequency_s=flags.replication_replica_check_frequency_sec,
         stale_history=flags.sim_stale_history,
         restore_replication_state=flags.replication_restore_state_on_startup,
+        automatic_label_indexes=flags.storage_automatic_label_index_creation_enabled,
+        automatic_edge_type_indexes=flags.storage_automatic_edge_type_index_creation_enabled,
         server_name=flags.bolt_server_name_for_init,
         files=files,
         compat=COMPAT[flags.compat],

@@ -101,6 +101,8 @@ class Settings:
     check_frequency_s: float = 1.0
     stale_history: bool = True
     restore_replication_state: bool = True
+    automatic_label_indexes: bool = False
+    automatic_edge_type_indexes: bool = False
     server_name: str = SERVER_NAME
     files: Limits = field(default_factory=Limits)
     compat: Compat = DEFAULT
@@ -142,6 +144,8 @@ class Instance:
     sessions: dict[object, tuple[str, str]] = field(default_factory=dict)
     """Who is logged in: user (empty if there are none) and session UUID."""
     busy_calls: int = 0
+    to_index: dict[tuple[str, str], None] = field(default_factory=dict)
+    """Indexes to be made by themselves: `i` and a label, or `ri` and a relationship type, as in `storage.changes`."""
 
     def next_timestamp(self) -> int:
         """Take one: every transaction does at its start, a write once more at its commit."""

@@ -221,17 +221,17 @@ class Session:
         index, result = self._results.find(qid, explicit=interpreter.explicit)
         if n < -1:
             raise QueryError("Invalid arguments sent: n - Cannot fetch negative number of results!")
-        rows, more = yield from interpreter.pull(result, n)
-        if send_rows:
-            records = [encode(Structure(messages.RECORD, [row]), self._convert) for row in rows]
-            if records:
-                self._send(b"".join(records))
+        _, more = yield from interpreter.pull(result, n, self._records if send_rows else None)
         if more:
             self._success({"has_more": True, "run_id": self._run_id})
             return
         self._results.finished(index, explicit=interpreter.explicit)
         self.state = State.IDLE
         self._success(summary(result, self._run_id))
+
+    def _records(self, rows: list[list[Any]]) -> None:
+        if rows:
+            self._send(b"".join(encode(Structure(messages.RECORD, [row]), self._convert) for row in rows))
 
     def _begin(self, marker: int, reader: Reader) -> Steps[None]:
         _need(marker, 1)

@@ -123,12 +123,24 @@ class EdgeIndexChange:
 
 @dataclass(frozen=True, slots=True)
 class ConstraintChange:
-    """CREATE CONSTRAINT ON or DROP CONSTRAINT ON; `kind`: exists or unique."""
+    """CREATE CONSTRAINT ON or DROP CONSTRAINT ON; `kind`: exists, unique or data_type.
+
+    `data_type`: the type of a data_type constraint, as SHOW CONSTRAINT INFO prints it.
+    """
 
     create: bool
     kind: str
     label: str
     properties: tuple[str, ...]
+    data_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeGraph:
+    """ANALYZE GRAPH, with DELETE STATISTICS if `delete`; no labels: all."""
+
+    delete: bool
+    labels: tuple[str, ...] | None = None
 
 
 SchemaChange: TypeAlias = IndexChange | EdgeIndexChange | ConstraintChange
@@ -247,6 +259,7 @@ SystemStatement: TypeAlias = SetRole | Register | DropReplica | UserChange
 Statement: TypeAlias = (
     Cypher
     | SchemaChange
+    | AnalyzeGraph
     | TriggerStatement
     | Forbidden
     | StorageStatement

@@ -16,7 +16,7 @@ from sandbox.memgraph.core.cypher import ast, enterprise, trigger_parser
 from sandbox.memgraph.core.cypher.clause_parser import cypher
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.cypher.expression_parser import literal
-from sandbox.memgraph.core.cypher.schema_parser import constraint, edge_index, index
+from sandbox.memgraph.core.cypher.schema_parser import analyze, constraint, edge_index, index
 from sandbox.memgraph.core.cypher.scope import resolve
 from sandbox.memgraph.core.cypher.show_parser import coordinator_statement, show_statement
 
@@ -123,6 +123,7 @@ _STATEMENTS: Final[tuple[tuple[tuple[str, ...], _Parser], ...]] = (
     (("DROP", "GLOBAL", "EDGE", "INDEX", "ON"), edge_index(create=False, everywhere=True)),
     (("CREATE", "CONSTRAINT", "ON"), constraint(create=True)),
     (("DROP", "CONSTRAINT", "ON"), constraint(create=False)),
+    (("ANALYZE", "GRAPH"), analyze),
     (("CREATE", "USER"), _create_user),
     (("CREATE", "TRIGGER"), trigger_parser.create),
     (("DROP", "TRIGGER"), trigger_parser.drop),

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from sandbox.memgraph.core.cypher import ast
 from sandbox.memgraph.core.cypher.cursor import Cursor
 from sandbox.memgraph.core.errors import QueryError
+
+_TYPES: Final = {
+    **{word: word for word in ("STRING", "INTEGER", "FLOAT", "LIST", "MAP", "DATE", "DURATION", "ENUM", "POINT")},
+    "BOOLEAN": "BOOL",
+    "LOCALTIME": "LOCAL TIME",
+    "LOCALDATETIME": "LOCAL DATE TIME",
+    "ZONEDDATETIME": "ZONED DATE TIME",
+}
+"""The words of type constraints, and how Memgraph shows them."""
 
 
 def index(create: bool) -> Callable[[Cursor], ast.IndexChange]:
@@ -47,7 +57,7 @@ def _property_list(cursor: Cursor) -> tuple[str, ...]:
 
 
 def constraint(create: bool) -> Callable[[Cursor], ast.ConstraintChange]:
-    """`... CONSTRAINT ON (n:Label) ASSERT EXISTS (n.p)` or `... ASSERT n.a, n.b IS UNIQUE`."""
+    """`... CONSTRAINT ON (n:Label) ASSERT EXISTS (n.p)` or `... n.a, n.b IS UNIQUE` or `... n.p IS TYPED INTEGER`."""
 
     def parse_rest(cursor: Cursor) -> ast.ConstraintChange:
         cursor.expect("(")
@@ -63,12 +73,35 @@ def constraint(create: bool) -> Callable[[Cursor], ast.ConstraintChange]:
                 raise cursor.error("Exactly one property must be used for existence constraints.")
             return ast.ConstraintChange(create, "exists", label, properties)
         properties = _assertions(cursor, variable)
+        if len(properties) == 1 and cursor.at("IS", "TYPED"):
+            cursor.expect("IS", "TYPED")
+            return ast.ConstraintChange(create, "data_type", label, properties, _data_type(cursor))
         cursor.expect("IS", "UNIQUE")
         if len(set(properties)) < len(properties):
             raise cursor.error("The given set of properties contains duplicates.")
         return ast.ConstraintChange(create, "unique", label, properties)
 
     return parse_rest
+
+
+def analyze(cursor: Cursor) -> ast.AnalyzeGraph:
+    """`ANALYZE GRAPH [ON LABELS :A, :B | *] [DELETE STATISTICS]`."""
+    labels: list[str] = []
+    if cursor.accept("ON", "LABELS") and not cursor.accept("*"):
+        cursor.expect(":")
+        labels.append(cursor.name())
+        while cursor.accept(","):
+            cursor.expect(":")
+            labels.append(cursor.name())
+    return ast.AnalyzeGraph(cursor.accept("DELETE", "STATISTICS"), tuple(labels) or None)
+
+
+def _data_type(cursor: Cursor) -> str:
+    shown = _TYPES.get(cursor.token.keyword)
+    if shown is None:
+        raise cursor.mismatch(f"{{{', '.join(sorted(_TYPES))}}}")
+    cursor.advance()
+    return shown
 
 
 def _assertions(cursor: Cursor, variable: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sandbox.memgraph.core import errors
@@ -12,7 +12,7 @@ from sandbox.memgraph.core.cypher.parser import parse
 from sandbox.memgraph.core.effects import Spawn, Steps, Until
 from sandbox.memgraph.core.errors import NotReplicated, QueryError
 from sandbox.memgraph.core.instance import Instance, Role
-from sandbox.memgraph.core.query import definitions, periodic, show, snapshots, system, triggers
+from sandbox.memgraph.core.query import definitions, periodic, show, snapshots, statistics, system, triggers
 from sandbox.memgraph.core.query.events import Events, events_of
 from sandbox.memgraph.core.query.result import Notifications, Result, note
 from sandbox.memgraph.core.query.timer import Timer
@@ -160,6 +160,8 @@ class Interpreter:
                 return self._control(action)
             case ast.IndexChange() | ast.EdgeIndexChange() | ast.ConstraintChange():
                 return definitions.of_schema(self.instance, statement, self._open, explicit=self.explicit)
+            case ast.AnalyzeGraph():
+                return statistics.prepared(self.instance, statement, self._open, explicit=self.explicit)
             case ast.Show(what) if what not in show.SYSTEM_LOCKED:
                 return self._show(statement)
             case ast.Coordination():
@@ -184,8 +186,13 @@ class Interpreter:
         result.system = True
         return result
 
-    def pull(self, result: Result, n: int) -> Steps[tuple[list[list[Any]], bool]]:
-        """The next `n` rows (-1: all) and whether more are left. The last one commits an auto-commit query."""
+    def pull(
+        self, result: Result, n: int, deliver: Callable[[list[list[Any]]], None] | None = None
+    ) -> Steps[tuple[list[list[Any]], bool]]:
+        """The next `n` rows (-1: all) and whether more are left. The last one commits an auto-commit query.
+
+        `deliver` gets the rows before that: the client has them even if the commit fails.
+        """
         try:
             if result.rows is None:
                 result.rows = yield from result.execute()
@@ -193,6 +200,8 @@ class Interpreter:
                     yield Until(lambda: not self.instance.readers)  # its own commit takes the role lock once more
             rows = result.rows if n < 0 else result.rows[:n]
             result.rows = [] if n < 0 else result.rows[n:]
+            if deliver is not None:
+                deliver(rows)
             if result.rows:
                 return rows, True
             if result.commits:

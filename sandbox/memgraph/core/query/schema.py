@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from sandbox.memgraph.core.cypher import ast
-from sandbox.memgraph.core.storage import constraints
+from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.storage import constraints, types
 from sandbox.memgraph.core.storage.changes import Op
 from sandbox.memgraph.core.storage.graph import Graph
 from sandbox.memgraph.core.storage.transaction import Transaction
@@ -15,7 +16,10 @@ Note: TypeAlias = tuple[str, str]
 
 
 def change(transaction: Transaction, statement: ast.SchemaChange) -> Note:
-    """Buffer the change, if it is one. Raises QueryError if a node breaks a new constraint."""
+    """Buffer the change, if it is one. Raises QueryError if a node breaks a new constraint.
+
+    A type constraint that is there already, or isn't there to be dropped, is an error, too; for all others a notice.
+    """
     op: Op
     match statement:
         case ast.IndexChange(create, label, properties):
@@ -24,6 +28,8 @@ def change(transaction: Transaction, statement: ast.SchemaChange) -> Note:
         case ast.EdgeIndexChange(create, kind, properties):
             there = (kind, properties) in transaction.graph.edge_indexes
             op, name = ["ri" if create else "rx", kind, list(properties)], f"edge-type {kind or ''} on properties"
+        case ast.ConstraintChange(kind="data_type"):
+            return _change_type(transaction, statement)
         case ast.ConstraintChange():
             return _change_constraint(transaction, statement)
     listed = ", ".join(properties)
@@ -59,6 +65,21 @@ def _change_constraint(transaction: Transaction, statement: ast.ConstraintChange
     return "DropConstraint", f"Dropped {name} {listed}."
 
 
+def _change_type(transaction: Transaction, statement: ast.ConstraintChange) -> Note:
+    label, name, wanted = statement.label, statement.properties[0], statement.data_type
+    there = transaction.graph.types.get((label, name))
+    if statement.create:
+        if there is not None:
+            raise QueryError(f"Constraint IS TYPED {wanted} on :{label}({name}) already exists")
+        types.check_existing(transaction.graph, label, name, wanted)
+        transaction.schema_ops.append(["t", label, name, wanted])
+        return "CreateConstraint", f"Created IS TYPED {wanted} constraint on label {label} on property {name}."
+    if there != wanted:
+        raise QueryError(f"Constraint IS TYPED {wanted} on :{label}({name}) doesn't exist")
+    transaction.schema_ops.append(["tx", label, name])
+    return "DropConstraint", f"Dropped IS TYPED {wanted} constraint on label {label} on properties {name}."
+
+
 def _same(known: tuple[str, str, tuple[str, ...]], key: tuple[str, str, tuple[str, ...]]) -> bool:
     return known[:2] == key[:2] and set(known[2]) == set(key[2])
 
@@ -81,8 +102,8 @@ def index_rows(graph: Graph) -> list[list[Any]]:
 
 
 def constraint_rows(graph: Graph) -> list[list[Any]]:
-    """Kind, label, property or properties, and an empty data type."""
+    """Kind, label, property or properties, and of a type constraint the type; the kinds in Memgraph's order."""
     rows: list[list[Any]] = []
     for kind, label, properties in sorted(graph.constraints, key=lambda key: key[0]):
         rows.append([kind, label, properties[0] if kind == "exists" else list(properties), ""])
-    return rows
+    return rows + [["data_type", label, name, wanted] for (label, name), wanted in graph.types.items()]

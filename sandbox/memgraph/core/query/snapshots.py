@@ -60,7 +60,7 @@ def _set_mode(instance: Instance, mode: StorageMode) -> Steps[list[list[Any]]]:
         yield Until(lambda: not instance.graph.readers)
     yield from instance.may_begin()
     if mode is StorageMode.ANALYTICAL:
-        if instance.graph.constraints:
+        if instance.graph.constraints or instance.graph.types:
             raise QueryError(errors.CONSTRAINTS_IN_ANALYTICAL, errors.TRANSIENT)
     else:  # what was changed meanwhile is in no WAL file, so a snapshot that counts as newer has to carry it
         instance.write_snapshot(force=True, ts=instance.next_timestamp())

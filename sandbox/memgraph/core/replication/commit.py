@@ -81,8 +81,17 @@ def commit(instance: Instance, transaction: Transaction) -> Steps[None]:
             transaction.committed = instance.ldt == change.ts
             instance.committing = False
             instance.readers -= 1
+            if transaction.committed:
+                _want_indexes(instance, transaction)
     finally:
         transaction.finish()
+
+
+def _want_indexes(instance: Instance, transaction: Transaction) -> None:
+    if instance.settings.automatic_label_indexes:
+        instance.to_index |= {("i", label): None for label in transaction.unindexed_labels}
+    if instance.settings.automatic_edge_type_indexes:
+        instance.to_index |= {("ri", kind): None for kind in transaction.unindexed_types}
 
 
 def _commit(instance: Instance, change: Commit) -> Steps[None]:

@@ -9,7 +9,7 @@ from sandbox.memgraph.core.effects import Cancel, FreshId, Listen, Note, Sleep, 
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Mode, Registration, Role
 from sandbox.memgraph.core.messages import Lost, SwapMainUUID
-from sandbox.memgraph.core.replication import heartbeat, line
+from sandbox.memgraph.core.replication import automatic_indexes, heartbeat, line
 from sandbox.memgraph.core.storage.epochs import Verdict
 
 SWAP_TIMEOUT_S: Final = 10.0
@@ -129,6 +129,8 @@ def start(instance: Instance) -> Steps[bool]:
     instance.next_timestamp()  # the start-up transaction (restore of triggers)
     if instance.settings.files.snapshot_interval_s > 0:
         yield Spawn(instance, _snapshots(instance))
+    if automatic_indexes.wanted(instance.settings):
+        yield Spawn(instance, automatic_indexes.work(instance))
     if instance.role is Role.REPLICA:
         assert instance.port is not None
         bound: bool = yield Listen(instance.port)

@@ -9,7 +9,10 @@ Op: TypeAlias = list[Any]
 `["n", id, labels, properties]`, `["d", id]`, `["r", id, type, start, end, properties]`, `["rd", id]`. Made or dropped:
 an index `["i", label, properties]`, `["x", label, properties]`, one over relationships `["ri", type, properties]`,
 `["rx", type, properties]` (type null: all), a constraint `["c", kind, label, properties]`,
-`["cx", kind, label, properties]`. A transaction lists removals of relationships before removals of nodes."""
+`["cx", kind, label, properties]`, one of a type `["t", label, property, type]`, `["tx", label, property]`.
+There are statistics of an index `["s", label, properties]`, or none any more of the label's own index or of all its
+indexes over properties `["sx", label, of_properties]`.
+A transaction lists removals of relationships before removals of nodes."""
 
 
 class Commit(NamedTuple):

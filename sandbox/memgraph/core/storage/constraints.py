@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.memgraph.core.errors import QueryError
+from sandbox.memgraph.core.storage import types
 from sandbox.memgraph.core.storage.graph import ConstraintKey, Graph, Node
 from sandbox.memgraph.core.storage.indexes import unique_value
 from sandbox.memgraph.core.storage.transaction import Transaction
@@ -19,6 +20,8 @@ def check(graph: Graph, transaction: Transaction) -> None:
     for op in transaction.schema_ops:
         if op[0] == "c":  # checked when it was made, but another transaction may have committed since
             check_existing(graph, (op[1], op[2], tuple(op[3])))
+        elif op[0] == "t":
+            types.check_existing(graph, op[1], op[2], op[3])
     if not graph.constraints:
         return
     changed = list(transaction.nodes.upserts())

@@ -16,6 +16,8 @@ EdgeIndexKey: TypeAlias = tuple[str | None, tuple[str, ...]]
 """Type and at most one property; no type: an index on that property of all relationships."""
 ConstraintKey: TypeAlias = tuple[str, str, tuple[str, ...]]
 """`exists` or `unique`, label, properties."""
+Types: TypeAlias = dict[tuple[str, str], str]
+"""Type constraints: label and property to the type's name, as SHOW CONSTRAINT INFO prints it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Graph:
         self.indexes: dict[IndexKey, None] = {}
         self.edge_indexes: dict[EdgeIndexKey, None] = {}
         self.constraints: dict[ConstraintKey, None] = {}
+        self.types: Types = {}
+        self.statistics: dict[IndexKey, None] = {}
         self.readers: dict[object, int] = {}
         self.linked: dict[int, int] = {}
         self.unlinked: dict[int, int] = {}
@@ -124,6 +128,7 @@ class Graph:
                 self.indexes.pop((label, tuple(properties)), None)
                 if len(properties) == 1:
                     self.lookup.drop_property(label, properties[0])
+                self._drop_statistics(label, tuple(properties))
             case ["ri", kind, properties]:
                 self.edge_indexes[(kind, tuple(properties))] = None
             case ["rx", kind, properties]:
@@ -136,8 +141,30 @@ class Graph:
                 self.constraints.pop((kind, label, tuple(properties)), None)
                 if kind == "unique":
                     self.lookup.drop_unique((label, tuple(properties)))
+            case ["t", label, name, wanted]:
+                self.types[(label, name)] = wanted
+            case ["tx", label, name]:
+                self.types.pop((label, name), None)
+            case ["s", label, properties]:
+                self.statistics[(label, tuple(properties))] = None
+            case ["sx", label, of_properties]:
+                self.clear_statistics(label, of_properties=of_properties)
             case _:
                 raise ValueError(f"unknown change: {op!r}")
+
+    def _drop_statistics(self, label: str, properties: tuple[str, ...]) -> None:
+        """Those of a dropped index and of its prefixes go, unless another index has them; a label's own ones stay."""
+        for length in range(1, len(properties) + 1):
+            prefix = properties[:length]
+            if not any(other == label and names[:length] == prefix for other, names in self.indexes):
+                self.statistics.pop((label, prefix), None)
+
+    def clear_statistics(self, label: str, *, of_properties: bool) -> list[IndexKey]:
+        """Forget those of the label's own index, or of all its indexes over properties; which there were."""
+        gone = [key for key in self.statistics if key[0] == label and bool(key[1]) is of_properties]
+        for key in gone:
+            del self.statistics[key]
+        return gone
 
     def labelled(self, label: str) -> Iterator[int]:
         """Ids that have the label now, or had it in a version somebody may still read."""
@@ -175,4 +202,6 @@ class Graph:
         ops += [["r", e.id, e.type, e.start, e.end, e.properties] for e in self.edges.values()]
         ops += [["i", label, list(properties)] for label, properties in self.indexes]
         ops += [["ri", kind, list(properties)] for kind, properties in self.edge_indexes]
-        return ops + [["c", kind, label, list(properties)] for kind, label, properties in self.constraints]
+        ops += [["c", kind, label, list(properties)] for kind, label, properties in self.constraints]
+        ops += [["t", label, name, wanted] for (label, name), wanted in self.types.items()]
+        return ops + [["s", label, list(properties)] for label, properties in self.statistics]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from sandbox.memgraph.core import errors
+from sandbox.memgraph.core.storage import types
 from sandbox.memgraph.core.storage.changes import Op
 from sandbox.memgraph.core.storage.graph import Graph, Node, Relationship, index_value
 from sandbox.memgraph.core.storage.versions import Changes, conflict
@@ -23,7 +24,11 @@ STILL_CONNECTED: Final = "Failed to remove node because of its existing connecti
 
 
 class Transaction:
-    """Reads and buffered writes. `finish` must be called exactly once, after commit or abort."""
+    """Reads and buffered writes. `finish` must be called exactly once, after commit or abort.
+
+    `unindexed_labels`, `unindexed_types`: labels it added and types of relationships it made that had no index when it
+    began, whether or not they are still there at its end.
+    """
 
     def __init__(self, graph: Graph, *, writes: bool) -> None:
         self.graph = graph
@@ -41,6 +46,10 @@ class Transaction:
             key: {} for key in graph.lookup.property_keys()
         }
         self._own_edges: dict[int, dict[int, None]] = {}
+        self._indexed = {label for label, properties in graph.indexes if not properties}
+        self._indexed_types = {kind for kind, properties in graph.edge_indexes if not properties}
+        self.unindexed_labels: dict[str, None] = {}
+        self.unindexed_types: dict[str, None] = {}
 
     # Reading
 
@@ -97,23 +106,28 @@ class Transaction:
     # Nodes
 
     def create(self, labels: tuple[str, ...], properties: dict[str, Any]) -> Node:
-        """A new node."""
+        """A new node. Raises QueryError if a property has a type that a constraint forbids."""
         node = Node(self.nodes.new_id(), labels, properties)
         self._buffer(node)
         self._count("nodes-created", 1)
-        self._count("labels-added", len(labels))
+        self._label(labels)
         self._count("properties-set", len(properties))
         return node
 
     def replace(self, node: Node) -> None:
-        """A node's new version."""
+        """A node's new version. Raises QueryError as `create`."""
         old = self._alive(self.nodes.get(node.id))
         self._claim_node(node.id)
-        self._count("labels-added", len(set(node.labels) - set(old.labels)))
+        self._label([label for label in node.labels if label not in old.labels])
         self._count("labels-removed", len(set(old.labels) - set(node.labels)))
         self._buffer(node)
 
+    def _label(self, added: Sequence[str]) -> None:
+        self._count("labels-added", len(added))
+        self.unindexed_labels |= {label: None for label in added if label not in self._indexed}
+
     def _buffer(self, node: Node) -> None:
+        types.check(self.graph.types, node)
         self.nodes.buffer[node.id] = node
         for label in node.labels:
             self._own_labels.setdefault(label, {})[node.id] = None
@@ -155,6 +169,8 @@ class Transaction:
         for node_id in (start, end):
             self._own_edges.setdefault(node_id, {})[edge.id] = None
         self._count("relationships-created", 1)
+        if kind not in self._indexed_types:
+            self.unindexed_types[kind] = None
         self._count("properties-set", len(properties))
         return edge
 
