@@ -127,7 +127,7 @@ class Admin:
             "history": [list(entry) for entry in instance.epochs.history],
             "ldt": instance.ldt,
             "timestamp": instance.timestamp,
-            "prepared": instance.prepared.commit.ts if instance.prepared else None,
+            "prepared": instance.prepared.ts if instance.prepared else None,
             "vertex_count": len(instance.graph.nodes),
             "wals": [[wal.seq, wal.first, wal.last] for wal in instance.files.wals],
             "snapshots": [snapshot.ts for snapshot in instance.files.snapshots],

@@ -449,3 +449,14 @@ class _Exchange:
         if isinstance(answer, Lost):
             self.world._connected.discard((self.running.instance, self.target))
         self.running.resume(answer)
+
+
+def main_and_replica() -> World:
+    """A main, a, and its SYNC replica, b, in step."""
+    world = World()
+    for name in "ab":
+        world.start(name)
+    world.query("b", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
+    world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
+    world.advance(0.1)
+    return world

@@ -88,13 +88,6 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A voted but undecided transaction, on a replica."""
-
-    commit: Commit
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """What the flags decide."""
 
@@ -130,7 +123,8 @@ class Instance:
     timestamp: int = 0
     port: int | None = None
     replicas: dict[str, Registration] = field(default_factory=dict)
-    prepared: Prepared | None = None
+    prepared: Commit | None = None
+    """On a replica: voted for, and undecided."""
     users: dict[str, str] = field(default_factory=dict)
     triggers: dict[str, Trigger] = field(default_factory=dict)
     files: Files = field(default_factory=Files)

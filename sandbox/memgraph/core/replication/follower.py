@@ -6,7 +6,7 @@ One RPC is handled at a time, whoever sends it. All but pings and takeovers chec
 from __future__ import annotations
 
 from sandbox.memgraph.core.effects import Note, Persist, Steps, Until
-from sandbox.memgraph.core.instance import Instance, Prepared, Role
+from sandbox.memgraph.core.instance import Instance, Role
 from sandbox.memgraph.core.messages import (
     Answer,
     Finalize,
@@ -94,7 +94,7 @@ def _prepare(instance: Instance, request: Prepare) -> bool:
     if request.previous > instance.ldt:
         return False
     if request.two_phase:
-        instance.prepared = Prepared(request.commit)
+        instance.prepared = request.commit
     else:
         _commit(instance, request.commit)
     return True
@@ -107,13 +107,13 @@ def _finalize(instance: Instance, request: Finalize) -> Steps[Answer]:
     that the replica never got: neither sees it before the next commit is refused.
     """
     prepared = instance.prepared
-    if prepared is None or prepared.commit.ts != request.ts:
+    if prepared is None or prepared.ts != request.ts:
         if request.decision:
             yield Note("FinalizeWithoutPrepare", {"ts": request.ts})
         return _position(instance, True)
     instance.prepared = None
     if request.decision:
-        _commit(instance, prepared.commit)
+        _commit(instance, prepared)
     return _position(instance, True)
 
 

@@ -38,7 +38,7 @@ def promote(instance: Instance) -> Steps[None]:
         main_uuid = yield FreshId()
         epoch = yield FreshId()
         if instance.prepared is not None:
-            yield Note("PreparedTransactionAborted", {"ts": instance.prepared.commit.ts})
+            yield Note("PreparedTransactionAborted", {"ts": instance.prepared.ts})
         instance.prepared = None
         instance.outbox += instance.files.finish()
         instance.epochs.promote(epoch, instance.ldt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from virtual_memgraph import World
+from virtual_memgraph import World, main_and_replica
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.compat import COMPAT
@@ -14,12 +14,7 @@ from sandbox.memgraph.core.query.interpreter import Interpreter
 @pytest.fixture
 def world() -> World:
     """A main and its replica."""
-    world = World()
-    for name in "ab":
-        world.start(name)
-    world.query("b", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    world.query("a", "REGISTER REPLICA b SYNC TO 'b'")
-    return world
+    return main_and_replica()
 
 
 def refusal(world: World, name: str, query: str) -> QueryError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bolt_client import Client
-from virtual_memgraph import World
+from virtual_memgraph import World, main_and_replica
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.messages import BEGIN, FAILURE, PULL, RECORD
@@ -20,13 +20,9 @@ ALL = [["A", ""], ["B", ""], ["A", ["p"]], ["A", ["p", "q"]]]
 @pytest.fixture
 def world() -> World:
     """A main with a SYNC replica b, some indexes and data."""
-    world = World()
-    for name in "abc":
-        world.start(name)
-    for name in "bc":
-        world.query(name, "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
-    world.advance(0.1)
+    world = main_and_replica()
+    world.start("c")
+    world.query("c", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
     for index in (":B", ":A", ":A(p, q)"):
         world.query("a", f"CREATE INDEX ON {index}")
     world.query("a", "CREATE (a:A {p: 1, q: 1})-[:T]->(:A {p: 1, q: 2})-[:T]->(:A {p: 2}), (:A {q: 1}), (:A)")

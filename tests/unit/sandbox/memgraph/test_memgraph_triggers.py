@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from virtual_memgraph import World
+from virtual_memgraph import World, main_and_replica
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
@@ -16,13 +16,7 @@ from sandbox.memgraph.core.query.interpreter import Interpreter
 @pytest.fixture
 def world() -> World:
     """A main with one SYNC replica."""
-    world = World()
-    for name in "ab":
-        world.start(name)
-    world.query("b", "SET REPLICATION ROLE TO REPLICA WITH PORT 10000")
-    world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
-    world.advance(0.1)
-    return world
+    return main_and_replica()
 
 
 def names(world: World, name: str) -> list[Any]:
