@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -83,10 +82,3 @@ def account_token(admin: PlainClient, namespace: str, account: str, seconds: int
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
     body = admin.made(path, {"spec": {"expirationSeconds": seconds}})
     return str(body["status"]["token"])
-
-
-def free_port() -> int:
-    """A port of the loopback that was free a moment ago."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

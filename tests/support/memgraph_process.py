@@ -15,18 +15,11 @@ from typing import Any
 
 import anyio
 import neo4j
+from ports import free_port
 
 from sandbox.memgraph import admin
 
 ADDRESS = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import neo4j
 import pytest
-from memgraph_process import ADDRESS, Memgraph, eventually, free_port, memgraphs
+from memgraph_process import ADDRESS, Memgraph, eventually, memgraphs
 from neo4j.exceptions import ClientError, ServiceUnavailable, TransientError
+from ports import free_port
 
 from sandbox.memgraph.core import errors
 

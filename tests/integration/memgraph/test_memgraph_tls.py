@@ -14,7 +14,8 @@ import neo4j
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
-from memgraph_process import ADDRESS, Memgraph, free_port, memgraphs
+from memgraph_process import ADDRESS, Memgraph, memgraphs
+from ports import free_port
 
 from sandbox.memgraph.flags import BadFlag
 from sandbox.memgraph.tls import bolt_context

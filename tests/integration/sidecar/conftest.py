@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +19,7 @@ import anyio.abc
 import pytest
 import trustme
 from anyio.streams.text import TextReceiveStream
+from ports import free_port
 
 from sidecar.bolt import messages as m
 from sidecar.bolt.chunks import Scanner, pack, unpack
@@ -265,13 +265,6 @@ class Peer:
                 return message(m.RECORD, [self.name]) + success(has_more=False, type="r")
             case _:
                 return success()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, for a program that can't choose one itself."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Program:

@@ -7,9 +7,10 @@ from pathlib import Path
 import anyio
 import neo4j
 import pytest
+from ports import free_port
 
 from sidecar.contract.state import CutKind
-from tests.integration.sidecar.conftest import World, cut_of, document, free_port
+from tests.integration.sidecar.conftest import World, cut_of, document
 
 pytestmark = pytest.mark.anyio
 
