@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import pytest
+
 from sandbox.memgraph.core import effects
 from sandbox.memgraph.core.compat import DEFAULT, Compat
 from sandbox.memgraph.core.effects import Steps
@@ -460,3 +462,10 @@ def main_and_replica() -> World:
     world.query("a", "REGISTER REPLICA b SYNC TO 'b:10000'")
     world.advance(0.1)
     return world
+
+
+def refusal(world: World, name: str, query: str) -> str:
+    """The message of a query that fails."""
+    with pytest.raises(QueryError) as caught:
+        world.query(name, query)
+    return caught.value.message

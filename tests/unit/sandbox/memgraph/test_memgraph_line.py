@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from virtual_memgraph import BROKEN, TIMEOUT, World
+from virtual_memgraph import BROKEN, TIMEOUT, World, refusal
 
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Settings, Status
@@ -29,18 +29,12 @@ def ids(world: World, name: str) -> list[int]:
     return [row[0] for row in world.query(name, "MATCH (n:T) RETURN n.id ORDER BY n.id")]
 
 
-def refusal(world: World, query: str) -> str:
-    with pytest.raises(QueryError) as caught:
-        world.query("a", query)
-    return caught.value.message
-
-
 def test_replica_that_restarted_unnoticed_fails_one_commit(world: World) -> None:
     """Its old connection is dead, and only using it tells."""
     register(world, "b", "STRICT_SYNC")
     world.kill("b")
     world.start("b", restore=True)
-    assert "RPC communication error" in refusal(world, "CREATE (:T {id: 1})")
+    assert "RPC communication error" in refusal(world, "a", "CREATE (:T {id: 1})")
     assert shown(world, "b")["status"] == "invalid"
     world.advance(2)
     world.query("a", "CREATE (:T {id: 2})")
@@ -52,7 +46,7 @@ def test_aborted_two_phase_commit_leaves_an_async_replica_replicating(world: Wor
     register(world, "b", "STRICT_SYNC")
     register(world, "c", "ASYNC")
     world.intercept = lambda _, target, request: BROKEN if target == "b" and isinstance(request, Prepare) else None
-    refusal(world, "CREATE (:T {id: 1})")
+    refusal(world, "a", "CREATE (:T {id: 1})")
     world.intercept = lambda *_: None
     assert shown(world, "c")["status"] == "replicating"
     world.advance(5)
@@ -75,7 +69,7 @@ def test_a_failed_strict_replica_does_not_spare_the_others_the_vote(world: World
         return BROKEN if target == "b" and isinstance(request, Prepare) else None
 
     world.intercept = watch
-    refusal(world, "CREATE (:T {id: 1})")
+    refusal(world, "a", "CREATE (:T {id: 1})")
     assert ("c", "prepare") in asked
     assert asked.index(("c", "finalize")) > asked.index(("c", "prepare"))
     assert world.instances["c"].prepared is None
@@ -86,7 +80,7 @@ def test_lost_finalize_is_noted_and_shows_as_ready_but_behind(world: World) -> N
     """P-S4's sign, for as long as the main is idle."""
     register(world, "b", "STRICT_SYNC")
     world.intercept_answer = lambda _, __, request: BROKEN if isinstance(request, Prepare) else None
-    refusal(world, "CREATE (:T {id: 0})")
+    refusal(world, "a", "CREATE (:T {id: 0})")
     world.intercept_answer = lambda *_: None
     world.advance(2)
     world.intercept = lambda _, __, request: TIMEOUT if isinstance(request, Finalize) else None
@@ -125,7 +119,7 @@ def test_finalize_without_a_prepared_transaction_is_answered_yes(world: World) -
     assert shown(world, "b") == {"ts": world.instances["a"].ldt, "behind": 0, "status": "ready"}
     assert ids(world, "b") == []
     assert [event for _, event, _ in world.notes].count("FinalizeWithoutPrepare") == 1
-    assert "RPC communication error" in refusal(world, "CREATE (:T {id: 2})")
+    assert "RPC communication error" in refusal(world, "a", "CREATE (:T {id: 2})")
     world.advance(2)
     world.query("a", "CREATE (:T {id: 3})")
     assert ids(world, "b") == [1, 3]
@@ -150,7 +144,7 @@ def test_frozen_replica_executes_what_its_sockets_hold_when_it_goes_on(world: Wo
     """Also what its main has given up on: the vote is withdrawn by the next commit only."""
     register(world, "b", "STRICT_SYNC")
     world.freeze("b")
-    assert "RPC timeout" in refusal(world, "CREATE (:T {id: 1})")
+    assert "RPC timeout" in refusal(world, "a", "CREATE (:T {id: 1})")
     assert world.instances["b"].prepared is None
     world.thaw("b")
     world.advance(0.01)
@@ -210,7 +204,7 @@ def test_mixed_sync_replica_is_believed_up_to_date_and_gets_nothing(world: World
     world.query("a", "CREATE (:T {id: 1})")
     assert shown(world, "c") == {"ts": world.instances["a"].ldt, "behind": 0, "status": "replicating"}
     assert ids(world, "c") == []
-    assert "aborted on all instances" in refusal(world, "CREATE (:T {id: 2})")
+    assert "aborted on all instances" in refusal(world, "a", "CREATE (:T {id: 2})")
 
 
 def test_black_holed_async_replica_costs_fifty_milliseconds_once(world: World) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from virtual_memgraph import World
+from virtual_memgraph import World, refusal
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
@@ -32,12 +32,6 @@ def lose(kind: type[Request], to: str, *, timed_out: bool = False) -> Callable[[
     return lambda _, target, request: (
         Lost(Loss.TIMEOUT if timed_out else Loss.UNREACHABLE) if isinstance(request, kind) and target == to else None
     )
-
-
-def refusal(world: World, name: str, query: str) -> str:
-    with pytest.raises(QueryError) as caught:
-        world.query(name, query)
-    return caught.value.message
 
 
 def test_first_write_has_timestamp_two_and_a_read_shifts_the_next(world: World) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from bolt_client import Client
-from virtual_memgraph import World, main_and_replica
+from virtual_memgraph import World, main_and_replica, refusal
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.messages import BEGIN, FAILURE, PULL, RECORD
-from sandbox.memgraph.core.errors import QueryError
 
 DELETE = "ANALYZE GRAPH DELETE STATISTICS"
 ALL = [["A", ""], ["B", ""], ["A", ["p"]], ["A", ["p", "q"]]]
@@ -64,12 +63,6 @@ def test_a_dropped_index_takes_along_what_no_other_has(world: World) -> None:
     assert world.query("a", DELETE) == [["A", ""], ["A", ["p"]]]
 
 
-def refused(world: World, name: str, query: str) -> str:
-    with pytest.raises(QueryError) as caught:
-        world.query(name, query)
-    return caught.value.message
-
-
 def kept(world: World, name: str) -> set[Any]:
     return set(world.instances[name].graph.statistics)
 
@@ -104,7 +97,7 @@ def test_a_replica_sends_its_rows_and_fails_to_commit() -> None:
     assert [answer.fields[0] for answer in answers[:2]] == [["A", ""], ["A", ["p"]]]
     assert answers[2].fields[0]["message"] == errors.REPLICA_SHOULD_NOT_WRITE
     assert kept(client.world, "a") == set(), "they stay deleted"
-    assert refused(client.world, "a", "ANALYZE GRAPH") == errors.REPLICA_SHOULD_NOT_WRITE
+    assert refusal(client.world, "a", "ANALYZE GRAPH") == errors.REPLICA_SHOULD_NOT_WRITE
 
 
 def test_a_replica_without_indexes_has_nothing_to_commit(world: World) -> None:

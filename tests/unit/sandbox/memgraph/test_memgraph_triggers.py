@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from virtual_memgraph import World, main_and_replica
+from virtual_memgraph import World, main_and_replica, refusal
 
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.errors import QueryError
@@ -22,12 +22,6 @@ def world() -> World:
 def names(world: World, name: str) -> list[Any]:
     world.advance(1)
     return [row[0] for row in world.query(name, "MATCH (n) RETURN n.name ORDER BY n.name")]
-
-
-def refusal(world: World, query: str) -> str:
-    with pytest.raises(QueryError) as caught:
-        world.query("a", query)
-    return caught.value.message
 
 
 def test_before_and_after_commit_reach_the_replica(world: World) -> None:
@@ -55,7 +49,7 @@ def test_with_an_offline_replica(world: World, mode: str) -> None:
     world.query("a", "CREATE TRIGGER t1 ON CREATE BEFORE COMMIT EXECUTE CREATE (:P {name: 'before'})")
     world.query("a", "CREATE TRIGGER t2 ON CREATE AFTER COMMIT EXECUTE CREATE (:P {name: 'after'})")
     world.intercept = lambda _, target, request: Lost() if isinstance(request, Prepare) else None
-    assert "Replication Exception" in refusal(world, "CREATE (:P {name: 'own'})")
+    assert "Replication Exception" in refusal(world, "a", "CREATE (:P {name: 'own'})")
     assert names(world, "a") == (["after", "before", "own"] if mode == "SYNC" else [])
     world.intercept = lambda *_: None
     world.advance(5)
@@ -122,7 +116,7 @@ def test_a_failing_trigger(world: World) -> None:
     assert names(world, "a") == ["kept"]
     world.query("a", "CREATE TRIGGER before BEFORE COMMIT EXECUTE CREATE (:P {name: 1 / 0})")
     message = "Trigger 'before' caused the transaction to fail.\nException: Division by zero."
-    assert refusal(world, "CREATE (:P {name: 'lost'})") == message
+    assert refusal(world, "a", "CREATE (:P {name: 'lost'})") == message
     session = Interpreter(world.instances["a"])
     world.do("a", session.begin())
     world.do("a", session.pull(world.do("a", session.prepare("CREATE (:P {name: 'lost'})", {})), -1))
@@ -142,15 +136,15 @@ def test_once_for_a_whole_periodic_commit(world: World) -> None:
 
 def test_refusals(world: World) -> None:
     create = "CREATE TRIGGER t ON () CREATE AFTER COMMIT EXECUTE "
-    wrong = refusal(world, create + "UNWIND createdEdges AS e CREATE ()")
+    wrong = refusal(world, "a", create + "UNWIND createdEdges AS e CREATE ()")
     assert wrong.startswith("Failed creating the trigger.\nError message: 'Unbound variable: createdEdges.'\n")
     assert "Allowed variables for event '() CREATE' are: createdVertices" in wrong
     for statement in ("SHOW REPLICAS", "CREATE (", "USING PERIODIC COMMIT 1 CREATE ()"):
-        assert "Failed creating the trigger." in refusal(world, create + statement)
+        assert "Failed creating the trigger." in refusal(world, "a", create + statement)
     assert world.query("a", "SHOW TRIGGERS") == []
     world.query("a", create + "CREATE ()")
-    assert refusal(world, create + "CREATE ()") == "Trigger with the same name already exists."
-    assert refusal(world, "DROP TRIGGER x") == "Trigger with name 'x' doesn't exist"
+    assert refusal(world, "a", create + "CREATE ()") == "Trigger with the same name already exists."
+    assert refusal(world, "a", "DROP TRIGGER x") == "Trigger with name 'x' doesn't exist"
     session = Interpreter(world.instances["a"])
     world.do("a", session.begin())
     for query in ("SHOW TRIGGERS", "DROP TRIGGER t"):
@@ -175,10 +169,10 @@ def test_refusals(world: World) -> None:
     ],
 )
 def test_what_community_answers_to_enterprise_statements(world: World, query: str, message: str) -> None:
-    assert message in refusal(world, query)
+    assert message in refusal(world, "a", query)
 
 
 def test_a_trigger_nested_too_deeply_is_an_error_and_no_crash(world: World) -> None:
     deep = "RETURN " + "1 + " * 20_000 + "1"
     world.query("a", f"CREATE TRIGGER t BEFORE COMMIT EXECUTE CREATE () WITH 1 AS one {deep} AS x")
-    assert "nested too deeply" in refusal(world, "CREATE ()")
+    assert "nested too deeply" in refusal(world, "a", "CREATE ()")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from virtual_memgraph import World
+from virtual_memgraph import World, refusal
 
 from sandbox.memgraph.core import errors
-from sandbox.memgraph.core.errors import QueryError
 
 MADE = "CREATE CONSTRAINT ON (n:L) ASSERT n.p IS TYPED {}"
 DROPPED = "DROP CONSTRAINT ON (n:L) ASSERT n.p IS TYPED {}"
@@ -18,12 +17,6 @@ def world() -> World:
     world = World()
     world.start("a")
     return world
-
-
-def refusal(world: World, query: str) -> str:
-    with pytest.raises(QueryError) as caught:
-        world.query("a", query)
-    return caught.value.message
 
 
 VALUES = {"BOOLEAN": "true", "STRING": "'x'", "INTEGER": "1", "FLOAT": "1.0", "LIST": "[1]", "MAP": "{a: 1}"}
@@ -45,7 +38,7 @@ def test_only_values_of_the_type_and_none_at_all(world: World, word: str) -> Non
         if kind == word:
             world.query("a", f"CREATE (:L {{p: {value}}})")
         else:
-            assert refusal(world, f"CREATE (:L {{p: {value}}})") == f"IS TYPED {shown} violation on L(p)"
+            assert refusal(world, "a", f"CREATE (:L {{p: {value}}})") == f"IS TYPED {shown} violation on L(p)"
 
 
 def test_labels_and_properties_that_are_set(world: World) -> None:
@@ -57,25 +50,25 @@ def test_labels_and_properties_that_are_set(world: World) -> None:
         "MATCH (n:M) SET n:L",
         "MERGE (:L {p: true})",
     ):
-        assert refusal(world, query) == "IS TYPED INTEGER violation on L(p)"
+        assert refusal(world, "a", query) == "IS TYPED INTEGER violation on L(p)"
     world.query("a", "MATCH (n:L) SET n.p = 2 SET n.p = null")
     assert world.query("a", "MATCH (n) RETURN n.p AS p ORDER BY p") == [["text"], [None]]
 
 
 def test_what_is_there_forbids_a_constraint(world: World) -> None:
     world.query("a", "CREATE (:L {p: 'text'})")
-    assert refusal(world, MADE.format("INTEGER")) == (
+    assert refusal(world, "a", MADE.format("INTEGER")) == (
         "Unable to create IS TYPED INTEGER constraint on :L(p), because an existing node violates it."
     )
     assert world.query("a", "SHOW CONSTRAINT INFO") == []
 
 
 def test_twice_or_missing_is_an_error(world: World) -> None:
-    assert refusal(world, DROPPED.format("INTEGER")) == "Constraint IS TYPED INTEGER on :L(p) doesn't exist"
+    assert refusal(world, "a", DROPPED.format("INTEGER")) == "Constraint IS TYPED INTEGER on :L(p) doesn't exist"
     world.query("a", MADE.format("INTEGER"))
     for word in ("INTEGER", "STRING"):
-        assert refusal(world, MADE.format(word)) == f"Constraint IS TYPED {word} on :L(p) already exists"
-    assert refusal(world, DROPPED.format("STRING")) == "Constraint IS TYPED STRING on :L(p) doesn't exist"
+        assert refusal(world, "a", MADE.format(word)) == f"Constraint IS TYPED {word} on :L(p) already exists"
+    assert refusal(world, "a", DROPPED.format("STRING")) == "Constraint IS TYPED STRING on :L(p) doesn't exist"
     world.query("a", DROPPED.format("INTEGER"))
     world.query("a", "CREATE (:L {p: 'text'})")
 
@@ -89,7 +82,7 @@ def test_twice_or_missing_is_an_error(world: World) -> None:
     ],
 )
 def test_syntax(world: World, assertion: str, message: str) -> None:
-    assert message in refusal(world, f"CREATE CONSTRAINT ON (n:L) ASSERT {assertion}")
+    assert message in refusal(world, "a", f"CREATE CONSTRAINT ON (n:L) ASSERT {assertion}")
 
 
 def test_listed_last_replicated_and_recovered(world: World) -> None:
@@ -115,4 +108,4 @@ def test_listed_last_replicated_and_recovered(world: World) -> None:
 
 def test_analytical_mode_has_none(world: World) -> None:
     world.query("a", MADE.format("INTEGER"))
-    assert refusal(world, "STORAGE MODE IN_MEMORY_ANALYTICAL") == errors.CONSTRAINTS_IN_ANALYTICAL
+    assert refusal(world, "a", "STORAGE MODE IN_MEMORY_ANALYTICAL") == errors.CONSTRAINTS_IN_ANALYTICAL
