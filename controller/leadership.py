@@ -20,8 +20,17 @@ RESIGNED_FOR_S: Final = 15.0  # P-F1: whoever gave up stays out this long, so th
 class Leadership:
     """Whether this process leads now. Run `campaign` in a task group; `changed` is called when that changes."""
 
-    def __init__(self, store: LeaseStore, identity: str, timings: Timings, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: LeaseStore,
+        identity: str,
+        timings: Timings,
+        changed: Callable[[], None],
+        *,
+        clock: Callable[[], float] = anyio.current_time,
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._candidate = Candidate(identity, timings)
         self._changed = changed
         self._resigned = False
@@ -35,7 +44,7 @@ class Leadership:
 
     def remaining(self) -> float:
         """Seconds for which this process may still act (P-W3); 0 or less: it does not lead."""
-        return 0.0 if self._resigned else self._candidate.remaining(anyio.current_time())
+        return 0.0 if self._resigned else self._candidate.remaining(self._clock())
 
     @property
     def leading(self) -> bool:
@@ -73,7 +82,7 @@ class Leadership:
 
     async def _once(self) -> None:
         record = await self._store.read()
-        now = anyio.current_time()
+        now = self._clock()
         candidate = self._candidate = observe(self._candidate, record, now)
         step = next_step(candidate, now)
         if step is Step.WAIT or self._resigned:

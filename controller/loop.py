@@ -37,6 +37,7 @@ from sidecar.contract.state import Document
 
 LOG: Final = logging.getLogger(__name__)
 _AFTER_FAILURE_S: Final = 0.05  # a failed action is planned again; not as fast as the processor can
+_LEAST_WAIT_S: Final = 0.001  # what is left of a deadline may be less than the clock can tell
 _EVENT_S: Final = 2.0  # an Event is a courtesy: it never holds anything up
 _WARNINGS: Final = frozenset(
     {Reason.NO_CANDIDATE, Reason.REBUILD_AMBIGUOUS, Reason.PARTNER_LOST, Reason.SWITCHOVER_REFUSED}
@@ -90,6 +91,8 @@ class Loop:
         self._stale = True
         self._said: tuple[Reason, str] | None = None
         self._unavailable = False
+        self.memory = Memory()
+        """What this leader remembers; for whoever wants to look, not to change."""
 
     def look_again(self) -> None:
         """The document or a request may have changed."""
@@ -105,15 +108,15 @@ class Loop:
                 await self._lead(group)
 
     async def _lead(self, group: anyio.abc.TaskGroup) -> None:
-        memory = Memory()
+        self.memory = Memory()
         self._stale, self._said = True, None
         term: int | None = None
         async with anyio.create_task_group() as probing:
             await probing.start(self._prober.run)
             while self._leadership.leading:
-                memory = await self._step(memory, group)
-                if memory.term is not None and memory.term != term:
-                    term = memory.term
+                self.memory = await self._step(self.memory, group)
+                if self.memory.term is not None and self.memory.term != term:
+                    term = self.memory.term
                     self._metrics.leads(term)
                     logs.emit(LOG, "BecameLeader", term=term)
             probing.cancel_scope.cancel()
@@ -137,7 +140,7 @@ class Loop:
         decision = plan(observation, memory)
         self._announce(decision, group)
         if decision.action is None:
-            await self._wake.wait(decision.wake_after)
+            await self._wake.wait(max(decision.wake_after, _LEAST_WAIT_S))
             for ordinal in decision.ask:
                 await self._prober.refresh(ordinal)
             return decision.memory

@@ -1,0 +1,347 @@
+"""What is true of the world, whoever believes what: the invariants, checked at every step, and the windows, counted.
+
+A violation is a sentence. A window is a named way to lose an acknowledged write that the protocol cannot close
+(docs/safety.md, section 3); a loss that no window explains is a violation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import trio
+
+from controller.core.actions import Action, DeletePod, Outcome
+from controller.core.model import Found
+from sandbox.memgraph.core.instance import Role
+from sidecar.contract.state import CutKind, Document, Phase
+from sim.apiserver import ApiServer, Object
+from sim.clients import Ack, Client, Told
+from sim.controllers import Controller
+from sim.instances import Fleet
+from sim.network import Network
+from sim.pods import Pods
+from sim.ports import STATE, stored
+
+COMMAND_S = 1.5
+"""P-W3: no command is begun with less than its timeout left on the lease."""
+
+
+class Window(StrEnum):
+    """How an acknowledged write may be lost all the same."""
+
+    LOST_FINALIZE = "LostFinalize"
+    """The second phase never reached the partner, and the main was gone for good before P-S4 saw it."""
+    STALE_SIDECAR = "StaleSidecar"
+    """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover."""
+    STALE_READ_PORT = "StaleReadPort"
+    """A sidecar that has not seen the cut still leads readers to the candidate, which takes writes once promoted."""
+    UNPROTECTED = "Unprotected"
+    """Nobody else held it (`serve` without a partner), and its only volume was lost."""
+    UNSYNCED = "Unsynced"
+    """flush-every-n-tx above 1, and the power went."""
+    ACCEPTED = "AcceptedLoss"
+    """A person said so."""
+
+
+@dataclass
+class Kept:
+    """An acknowledged write and what was true at that moment."""
+
+    ack: Ack
+    unfinalized: bool
+    protected: bool
+    published_epoch: int
+
+
+@dataclass
+class Truth:
+    """Collects what the world does; `violations` stays empty, or the product is wrong."""
+
+    fleet: Fleet
+    pods: Pods
+    api: ApiServer
+    network: Network
+    controllers: dict[str, Controller] = field(default_factory=dict)
+    clients: list[Client] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    probes: Counter[str] = field(default_factory=Counter)
+    windows: Counter[Window] = field(default_factory=Counter)
+    log: Callable[[str, str], None] = lambda _who, _what: None
+    failovers: int = 0
+    switchovers: int = 0
+    kept: dict[str, Kept] = field(default_factory=dict)
+    wiped_at: dict[str, float] = field(default_factory=dict)
+    unsynced_at: dict[str, float] = field(default_factory=dict)
+    accepted_at: float = -1.0
+    diverged: set[tuple[str, str]] = field(default_factory=set)
+    """(instance, volume) that a REGISTER called diverged."""
+    history: list[tuple[float, Document]] = field(default_factory=list)
+    cut_at: float | None = None
+    outages: list[float] = field(default_factory=list)
+    _highest: Counter[str] = field(default_factory=Counter)
+    _terms: Counter[str] = field(default_factory=Counter)
+    _newest_ack: Ack | None = None
+    _promoted_at: dict[str, float] = field(default_factory=dict)
+
+    def wrong(self, what: str) -> None:
+        """An invariant does not hold."""
+        self.violations.append(f"t={trio.current_time():.3f} {what}")
+        self.log("!", f"VIOLATION {what}")
+
+    # The document
+
+    def document(self) -> Document | None:
+        """What is published now."""
+        found = stored(self.api.objects.get(STATE))
+        return found.document if isinstance(found, Found) else None
+
+    def changed(self, name: str, before: Object | None, after: Object | None) -> None:
+        """An object changed in the API server."""
+        if name != STATE or after is None:
+            return
+        found, earlier = stored(after), stored(before)
+        if not isinstance(found, Found):
+            return
+        document = found.document
+        old = earlier.document if isinstance(earlier, Found) else None
+        self.history.append((trio.current_time(), document))
+        self._say(document)
+        if not self.restoring:
+            if document.epoch < self._highest[after.uid]:
+                self.wrong(f"epoch went down to {document.epoch} within object {after.uid}")
+            if document.term < self._terms[after.uid]:
+                self.wrong(f"term went down to {document.term}")
+        self._highest[after.uid] = max(self._highest[after.uid], document.epoch)
+        self._terms[after.uid] = max(self._terms[after.uid], document.term)
+        self._count(old, document)
+        if document.sync is not None and (old is None or old.sync != document.sync) and not self.restoring:
+            self._check_partner(document)
+
+    restoring: bool = False
+    """The change under way is a person's or a disk's, not the product's."""
+
+    def _say(self, document: Document) -> None:
+        sync = f"sync {document.sync.ordinal} by {document.sync.registration}" if document.sync else "no sync"
+        cut = f" {document.cut_kind}" if document.cut_kind else ""
+        self.log(
+            document.writer,
+            f"PUBLISHED term {document.term} epoch {document.epoch} {document.phase}{cut} main {document.master_index}"
+            f", {sync}: {document.reason}: {document.message}",
+        )
+
+    def _count(self, old: Document | None, new: Document) -> None:
+        now = trio.current_time()
+        if new.phase is Phase.CUT and self.cut_at is None:
+            self.cut_at = now
+        if new.phase is Phase.SERVING and self.cut_at is not None:
+            self.outages.append(now - self.cut_at)
+            self.cut_at = None
+        if old is not None and old.main_uid != new.main_uid and new.phase is Phase.SERVING:
+            if old.cut_kind is CutKind.PLANNED:
+                self.switchovers += 1
+            else:
+                self.failovers += 1
+
+    def _check_partner(self, document: Document) -> None:
+        """P-S1: who is recorded holds every acknowledged write that the main holds."""
+        sync = document.sync
+        assert sync is not None, "called for a recorded partner"
+        main, partner = f"m-{document.master_index}", f"m-{sync.ordinal}"
+        if not (self._readable(main) and self._readable(partner)):
+            return
+        acked = {ident for ident, kept in self.kept.items() if not kept.unfinalized}
+        missing = (acked & self.ids(main)) - self.ids(partner)
+        if missing:
+            self.wrong(f"{partner} was recorded as partner without {len(missing)} writes, e.g. {min(missing)} (P-S1)")
+        slot = self.pods.slots.get(sync.ordinal)
+        if slot is not None and slot.volume != sync.volume:
+            self.wrong(f"{partner} was recorded on volume {sync.volume}, it runs on {slot.volume} (P-S1)")
+
+    def _readable(self, name: str) -> bool:
+        return self.fleet.alive(name) and not self.fleet.frozen(name)
+
+    def ids(self, name: str) -> set[str]:
+        """Every write that this instance holds."""
+        return set(self._writes(name))
+
+    def _writes(self, name: str) -> Counter[str]:
+        """Every write and how often it is there; read from the graph, since a query may have to wait for a commit."""
+        nodes = self.fleet.instances[name].graph.nodes.values()
+        return Counter(str(node.properties["id"]) for node in nodes if "W" in node.labels)
+
+    # Commands
+
+    def sent(self, who: str, name: str, query: str) -> None:
+        """A controller is about to send a command: it must have a term and a lease (P-W2, P-W3)."""
+        controller = self.controllers[who]
+        leadership, memory = controller.leadership, controller.memory
+        if leadership is None or memory is None:
+            return
+        if query.startswith("MATCH") and "count(" in query:
+            return
+        self.log(who, f"-> {name or 'nobody'}: {query}")
+        if memory.term is None:
+            self.wrong(f"{who} sent {query!r} to {name} without a term (P-W2)")
+        if leadership.remaining() < COMMAND_S:
+            self.wrong(f"{who} sent {query!r} to {name} with {leadership.remaining():.2f} s of lease left (P-W3)")
+        if query.startswith("SET REPLICATION ROLE TO MAIN"):
+            published = self.document()
+            mine = published is not None and published.term == memory.term
+            self._check_candidate(who, name, published if mine else memory.document)
+
+    def _check_candidate(self, who: str, name: str, document: Document | None) -> None:
+        """P-F3, P-F4: only who it names, and only while the clients are cut."""
+        if document is None:
+            return self.wrong(f"{who} promotes {name} without a document")
+        if document.phase is not Phase.CUT:
+            self.wrong(f"{who} promotes {name} while epoch {document.epoch} is serving (P-F4)")
+        pod = next((p for p in self.pods.picture().values() if p.name == name), None)
+        volume = pod.volume if pod else ""
+        named = {(f"m-{document.master_index}", document.main_volume)}
+        if document.sync is not None:
+            named.add((f"m-{document.sync.ordinal}", document.sync.volume))
+        if (name, volume) not in named:
+            self.wrong(f"{who} promotes {name} on {volume}, which is not in {sorted(named)} (P-F3)")
+
+    def arrived(self, who: str, name: str, query: str) -> None:
+        """A command reached an instance."""
+        if query.startswith("SET REPLICATION ROLE TO MAIN"):
+            self._promoted_at[name] = trio.current_time()
+
+    def acted(self, who: str, action: Action, outcome: Outcome) -> None:
+        """A controller's action ended."""
+        self.probes[f"{type(action).__name__}:{outcome.value}"] += 1
+        if outcome is Outcome.DIVERGED:
+            replica = action.replica.pod  # type: ignore[union-attr]  # only a Register diverges
+            self.diverged.add((replica.name, replica.volume))
+        if isinstance(action, DeletePod):
+            self.log(who, f"deleted {action.pod.name}")
+
+    # Writes
+
+    def acked(self, ack: Ack) -> None:
+        """A sidecar forwarded a success."""
+        document = self.document()
+        unfinalized = any(
+            name == ack.instance and event in ("FinalizeLost", "FinalizeWithoutPrepare")
+            for name, event, _ in self.fleet.notes[self._notes_at(ack.sent_at) :]
+        )
+        epoch = document.epoch if document else 0
+        protected = document is not None and document.sync is not None
+        self.kept[ack.ident] = Kept(ack, unfinalized, protected, epoch)
+        newest = self._newest_ack
+        if newest is not None and newest.epoch > ack.epoch and newest.process is not ack.process:
+            self._second_main(ack, newest)
+        if newest is None or ack.epoch >= newest.epoch:
+            self._newest_ack = ack
+
+    def _second_main(self, ack: Ack, newest: Ack) -> None:
+        promoted = self._promoted_at.get(newest.instance, -1.0)
+        if ack.sent_at > promoted and self.network.connects(ack.sidecar, "api"):
+            self.wrong(
+                f"{ack.ident} was acknowledged by {ack.instance} of epoch {ack.epoch} after {newest.ident} by "
+                f"{newest.instance} of epoch {newest.epoch}: two mains"
+            )
+        self.probes["late-ack-of-an-old-main"] += 1
+
+    def _notes_at(self, since: float) -> int:
+        times = self._note_times
+        while len(times) < len(self.fleet.notes):
+            times.append(trio.current_time())
+        index = len(times)
+        while index and times[index - 1] >= since:
+            index -= 1
+        return index
+
+    _note_times: list[float] = field(default_factory=list)
+
+    def read_port_wrote(self, ident: str, instance: str, sidecar_epoch: int) -> None:
+        """A write over the read port succeeded: never by a sidecar that acts on what is published (P-F4)."""
+        document = self.document()
+        if document is None or sidecar_epoch < document.epoch:
+            self.windows[Window.STALE_READ_PORT] += 1
+        else:
+            self.wrong(f"{ident} was written over the read port by {instance} in epoch {sidecar_epoch} (P-F4)")
+
+    # The end
+
+    def judge(self) -> None:
+        """After healing: what is lost, what is there twice, what should never have been written."""
+        document = self.document()
+        if document is None:
+            return
+        rows = self._writes(f"m-{document.master_index}")
+        for ident, count in rows.items():
+            if count > 1:
+                self.wrong(f"{ident} is there {count} times: an unknown outcome was called a safe retry (P-C2)")
+        for ident, kept in self.kept.items():
+            if ident not in rows:
+                self._lost(kept)
+
+    def _lost(self, kept: Kept) -> None:
+        ack = kept.ack
+        window = self._window(kept)
+        if window is None:
+            self.wrong(
+                f"LOST {ack.ident}, acknowledged at {ack.at:.3f} by {ack.instance} in epoch {ack.epoch} "
+                f"({'protected' if kept.protected else 'unprotected'})"
+            )
+        else:
+            self.windows[window] += 1
+
+    def _window(self, kept: Kept) -> Window | None:
+        ack = kept.ack
+        if self.accepted_at >= ack.at:
+            return Window.ACCEPTED
+        if kept.published_epoch > ack.epoch and not kept.unfinalized:
+            return Window.STALE_SIDECAR
+        if kept.unfinalized:
+            return Window.LOST_FINALIZE
+        if not kept.protected and self.wiped_at.get(ack.instance, -1.0) >= ack.at:
+            return Window.UNPROTECTED
+        if self.unsynced_at.get(ack.instance, -1.0) >= ack.at:
+            return Window.UNSYNCED
+        return None
+
+    def told(self, told: Told) -> int:
+        """How many writes ended like this."""
+        return sum(t is told for client in self.clients for t in client.told.values())
+
+    # Healing
+
+    def unsettled(self, since: float) -> str | None:
+        """Why the world is not healed yet, or None. `since`: when the last fault ended."""
+        document = self.document()
+        if document is None:
+            return "there is no document"
+        if document.phase is not Phase.SERVING:
+            return f"the document says {document.phase}: {document.reason}"
+        main = f"m-{document.master_index}"
+        mains = [
+            n for n, i in self.fleet.instances.items() if self.fleet.alive(n) and i.role is Role.MAIN and n[0] == "m"
+        ]
+        if mains != [main]:
+            return f"{mains or 'nobody'} is main, {main} is published"
+        unfit = self._unfit(document)
+        healthy = self.pods.wanted - 1 - len(unfit)
+        if healthy > 0 and document.sync is None:
+            return "nobody is the partner"
+        rows = self.fleet.instances[main].replicas.values()
+        ready = {r.address.rpartition(":")[0] for r in rows if not r.ghost and r.status.value == "ready"}
+        missing = {f"m-{o}" for o in range(self.pods.wanted)} - ready - unfit - {main}
+        if missing:
+            return f"{sorted(missing)} not registered and ready"
+        for client in self.clients:
+            state = client.sidecar.state
+            if state is None or state.document.epoch != document.epoch:
+                return f"{client.name} acts on epoch {state.document.epoch if state else None}"
+            if client.last_ack_at <= since and not client.resting:
+                return f"{client.name} writes nothing"
+        return None
+
+    def _unfit(self, document: Document) -> set[str]:
+        volumes = {slot.name: slot.volume for slot in self.pods.slots.values()}
+        return {name for name, volume in self.diverged if volumes.get(name) == volume}

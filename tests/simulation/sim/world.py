@@ -1,0 +1,149 @@
+"""One simulated world: instances, API server, controllers, client pods, all under virtual time and one seed."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from controller.core.model import OnNoSyncReplica, Policy
+from sandbox.memgraph.core.instance import Settings
+from sandbox.memgraph.core.storage.durability import Limits
+from sim.apiserver import ApiServer
+from sim.clients import Client
+from sim.controllers import Controller, Stage
+from sim.instances import Fleet
+from sim.network import Network
+from sim.pods import Pods
+from sim.sidecars import Sidecar
+from sim.truth import Truth
+
+BOOTSTRAP_S = 30.0
+"""A fresh cluster serves, protected, within this."""
+HEAL_S = 90.0
+"""After the last fault everything is well again within this: the longest back-off and timeouts of Memgraph together."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is drawn before a run begins."""
+
+    instances: int = 3
+    controllers: int = 2
+    clients: int = 2
+    pause_s: float = 0.15
+    block: bool = False
+    flush_every: int = 1
+    restore: bool = False
+    size: str = field(default="")
+
+
+class World:
+    """Everything, and the verbs that scenarios are made of."""
+
+    def __init__(self, shape: Shape, seed: int, nursery: trio.Nursery, log: Callable[[str, str], None]) -> None:
+        self.rng = random.Random(seed)
+        self.shape = shape
+        self.nursery = nursery
+        self.log = log
+        self.network = Network(self.rng)
+        self.fleet = Fleet(self.network)
+        settings = Settings(restore_replication_state=shape.restore, files=Limits(flush_every=shape.flush_every, snapshot_on_exit=False))
+        self.pods = Pods(self.fleet, nursery, self.rng, settings)
+        self.api = ApiServer(self.network, nursery, self.rng)
+        policy = Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE)
+        self.truth = Truth(self.fleet, self.pods, self.api, self.network, log=log)
+        stage = Stage(self.fleet, self.pods, self.api, self.network, policy)
+        stage.sent, stage.arrived, stage.acted = self.truth.sent, self.truth.arrived, self.truth.acted
+        stage.event = lambda who, reason, message: log(who, f"EVENT {reason}: {message}")
+        self.controllers = [Controller(f"c-{i}", stage, nursery) for i in range(shape.controllers)]
+        self.truth.controllers = {c.name: c for c in self.controllers}
+        self.sidecars = [
+            Sidecar(f"s-{i}", self.fleet, self.pods, self.api, self.network, nursery) for i in range(shape.clients)
+        ]
+        for sidecar in self.sidecars:
+            sidecar.on_applied = lambda name, state: log(name, f"acts on epoch {state.document.epoch}")
+        self.clients = [Client(s, self.rng, shape.pause_s, self.truth.acked) for s in self.sidecars]
+        self.truth.clients = self.clients
+        for client in self.clients:
+            client.on_read_port_write = self.truth.read_port_wrote
+        self.api.watchers.append(self.truth.changed)
+        self.pods.on_wiped = lambda name: self.truth.wiped_at.__setitem__(name, trio.current_time())
+        self.fleet.died = self._died
+        self.quiet_since = 0.0
+
+    def _died(self, name: str) -> None:
+        self.log(name, "process ended")
+        for sidecar in self.sidecars:
+            sidecar.process_died(name)
+
+    async def start(self) -> None:
+        """Start everything at once, and wait until it serves."""
+        nursery = self.nursery
+        nursery.start_soon(self.fleet.pump)
+        self.pods.scale(self.shape.instances)
+        for sidecar in self.sidecars:
+            nursery.start_soon(self.api.follow, sidecar.name, "memgraph-ha-state", sidecar.learn)
+        for controller in self.controllers:
+            controller.start()
+        for index, client in enumerate(self.clients):
+            nursery.start_soon(client.run)
+            if index == 0:
+                nursery.start_soon(client.misuse_read_port)
+        await self.until(lambda: self.truth.unsettled(0.0) is None, BOOTSTRAP_S, "the bootstrap")
+
+    # Waiting
+
+    async def until(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+        """Wait for a condition, looked at every 20 ms; False (and said) if it does not come true in time."""
+        deadline = trio.current_time() + seconds
+        while not condition():
+            if trio.current_time() >= deadline:
+                self.log("-", f"waited {seconds:g} s for {what}, in vain")
+                return False
+            await trio.sleep(0.02)
+        return True
+
+    async def settle(self, seconds: float = HEAL_S) -> None:
+        """The liveness check: everything is well again within this time."""
+        since = trio.current_time()
+        if not await self.until(lambda: self.truth.unsettled(since) is None, seconds, "everything to be well"):
+            self.truth.wrong(f"not healed after {seconds:g} s: {self.truth.unsettled(since)}")
+
+    # Who is who
+
+    @property
+    def main(self) -> str:
+        """The published main."""
+        document = self.truth.document()
+        return f"m-{document.master_index}" if document else "m-0"
+
+    @property
+    def partner(self) -> str | None:
+        """The recorded partner."""
+        document = self.truth.document()
+        return f"m-{document.sync.ordinal}" if document and document.sync else None
+
+    @property
+    def leader(self) -> Controller:
+        """The controller that believes it leads; the first one if none does."""
+        return next((c for c in self.controllers if c.leads), self.controllers[0])
+
+    def names(self) -> list[str]:
+        """All instances."""
+        return [slot.name for slot in self.pods.slots.values()]
+
+    def others(self) -> list[str]:
+        """Everybody who talks to instances, but the instances."""
+        return [c.name for c in self.controllers] + [s.name for s in self.sidecars]
+
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+def silence_logs() -> None:
+    """The product's log lines are for people; the simulation has its own."""
+    logging.disable(logging.CRITICAL)
