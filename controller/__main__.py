@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 
 from controller.act import Actor
+from controller.core.logins import Login
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
@@ -23,6 +24,8 @@ from controller.memgraph import Bolt
 from controller.metrics import Metrics
 from controller.observe import Prober
 from controller.settings import VARIABLES, Settings, from_env
+from controller.users import Users
+from controller.usersecret import UserSecret
 from sidecar.contract import logs, names
 from sidecar.contract.env import BadSettings
 from sidecar.contract.state import Document
@@ -34,7 +37,10 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; the Lease is released then."""
     metrics, wake = Metrics(), Wake()
     sock = listen(settings)
-    database = Bolt(settings.username, settings.password)
+    fallback = Login(settings.username, settings.password) if settings.username else None
+    secret = UserSecret(settings.users_dir, settings.controller_user, fallback)
+    secret.look()
+    database = Bolt(secret.logins)
     async with connect(settings.kubeconfig) as api:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
         cluster = Cluster(api, settings)
@@ -47,7 +53,8 @@ async def run(settings: Settings) -> None:
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
 
-        actor = Actor(database, store, cluster, prober, leadership, published)
+        users = Users(database, database, secret, wake.set)
+        actor = Actor(database, store, cluster, prober, leadership, published, users)
         loop = Loop(
             identity=settings.identity,
             policy=settings.policy,
@@ -58,6 +65,7 @@ async def run(settings: Settings) -> None:
             actor=actor,
             metrics=metrics,
             wake=wake,
+            users=users,
         )
         app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
         try:
@@ -66,6 +74,7 @@ async def run(settings: Settings) -> None:
                 group.start_soon(cluster.watch_size, prober.pods_changed)
                 for name in (names.state_config_map(settings.release), names.requests_config_map(settings.release)):
                     group.start_soon(cluster.watch_config_map, name, loop.look_again)
+                group.start_soon(secret.follow, wake.set)
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
                 group.start_soon(serve, app, sock)

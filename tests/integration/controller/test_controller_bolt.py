@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from memgraph_process import Memgraph
 
+from controller.core.logins import Login
 from controller.memgraph import Bolt
 from controller.ports import Denied, Refused, Rejected, Silent
 
@@ -39,7 +40,7 @@ def memgraph(tmp_path: Path) -> Iterator[Memgraph]:
 
 @pytest.fixture
 async def bolt() -> AsyncIterator[Bolt]:
-    door = Bolt("ops", "right")
+    door = Bolt(lambda: (Login("ops", "right"),))
     yield door
     await door.aclose()
 
@@ -58,7 +59,7 @@ async def test_a_statement_it_refuses_is_rejected_with_its_text(memgraph: Memgra
 
 async def test_wrong_credentials_are_denied(memgraph: Memgraph) -> None:
     """Memgraph's code for it is its own: the driver does not know it (M-2.1)."""
-    door = Bolt("ops", "wrong")
+    door = Bolt(lambda: (Login("ops", "wrong"),))
     try:
         with pytest.raises(Denied):
             await door.run(bolt_of(memgraph), "SHOW REPLICATION ROLE;", timeout=5)
