@@ -203,7 +203,8 @@ class Policy:
     silent_probes: int = 3  # P-F1
     refused_probes: int = 2  # P-F1
     # P-U: how long a `cut` waits for users. Without the wait a password that was taken back works for a few seconds
-    # more, on one instance; with it nobody works at all. A user costs Memgraph's bcrypt some 0.3 s.
+    # more, on one instance; with it nobody works at all. A user costs Memgraph's bcrypt some 0.3 s. No user is begun
+    # later; the one that was may take a command's timeout more.
     users_wait_s: float = 1.0
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from memgraph_process import Memgraph
 
-from controller.core.logins import Login
+from controller.core.logins import Login, set_password
 from controller.memgraph import Bolt
 from controller.ports import Denied, Refused, Rejected, Silent
 
@@ -63,6 +63,22 @@ async def test_wrong_credentials_are_denied(memgraph: Memgraph) -> None:
     try:
         with pytest.raises(Denied):
             await door.run(bolt_of(memgraph), "SHOW REPLICATION ROLE;", timeout=5)
+    finally:
+        await door.aclose()
+
+
+async def test_the_old_password_is_tried_where_the_new_one_is_refused(memgraph: Memgraph) -> None:
+    """P-U: an instance that started before the Secret changed; after it was told, the new one works."""
+    old, new = Login("ops", "right"), Login("ops", "n'e\\w")
+    door = Bolt(lambda: (new, old))
+    try:
+        assert await door.run(bolt_of(memgraph), "SHOW USERS;", timeout=5) == [{"user": "ops"}]
+        assert not await door.admits(bolt_of(memgraph), new, timeout=5)
+        await door.run(bolt_of(memgraph), set_password(new), timeout=5)
+        assert await door.admits(bolt_of(memgraph), new, timeout=5)
+        assert not await door.admits(bolt_of(memgraph), old, timeout=5)
+        await door.forget(bolt_of(memgraph))
+        assert await door.run(bolt_of(memgraph), "SHOW USERS;", timeout=5) == [{"user": "ops"}]
     finally:
         await door.aclose()
 
