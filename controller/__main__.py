@@ -22,7 +22,7 @@ from controller.leadership import Leadership
 from controller.loop import Loop, Wake
 from controller.memgraph import Bolt
 from controller.metrics import Metrics
-from controller.observe import Prober
+from controller.observe import FIRST_LOGIN_S, PROBE_TIMEOUT_S, Prober
 from controller.settings import VARIABLES, Settings, from_env
 from controller.users import Users
 from controller.usersecret import UserSecret
@@ -48,7 +48,8 @@ async def run(settings: Settings) -> None:
         # The process, not the pod: a container restarted in place is another candidate, and waits like one.
         holder = f"{settings.identity}_{secrets.token_hex(4)}"
         leadership = Leadership(lease, holder, settings.timings, wake.set)
-        prober = Prober(database, settings.policy.probe_interval_s, wake.set)
+        first_s = FIRST_LOGIN_S if settings.users_dir or fallback else PROBE_TIMEOUT_S
+        prober = Prober(database, settings.policy.probe_interval_s, wake.set, first_s)
 
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)

@@ -54,6 +54,8 @@ class Bolt:
                 await self._query(driver, address, "SHOW REPLICATION ROLE;", {})
         except Denied:
             return False
+        except Rejected:  # who may not ask that came in all the same
+            return True
         except TimeoutError as error:
             raise Silent(f"{address} did not answer within {timeout:g} s") from error
         finally:

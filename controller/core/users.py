@@ -1,7 +1,7 @@
 """Users (P-U): Community replicates none and a replica takes none, so each main is given them, and asked by logging in.
 
-Every instance also takes the users of its Secret at each start, from its init-file; a replica that started before the
-Secret changed stays behind until it starts again or is promoted.
+Every instance also takes users at each start, from the init-file composed when its pod began; a replica whose pod is
+older than the Secret stays behind until that pod is replaced or it is promoted.
 """
 
 from __future__ import annotations

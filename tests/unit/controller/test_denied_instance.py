@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.core.model import Pod, Role
-from controller.observe import Prober
+from controller.observe import FIRST_LOGIN_S, PROBE_TIMEOUT_S, Prober
 from controller.ports import Denied, PortError, Silent
 
 pytestmark = pytest.mark.anyio
@@ -25,10 +25,12 @@ class Server:
 
     def __init__(self) -> None:
         self.trouble: PortError | None = None
+        self.timeouts: list[float] = []
 
     async def run(
         self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
     ) -> list[dict[str, Any]]:
+        self.timeouts.append(timeout)
         if self.trouble is not None:
             raise self.trouble
         return [{"replication role": "replica"}] if "ROLE" in query else []
@@ -58,3 +60,15 @@ async def test_a_refusal_of_credentials_is_no_silence_and_no_answer() -> None:
     server.trouble = Silent("no answer")
     await prober.refresh(0)
     assert (prober.instances[0].silent, prober.instances[0].denied) == (1, False)
+
+
+async def test_the_first_login_has_more_time_than_a_probe_of_a_known_process() -> None:
+    """A server checks passwords slowly on purpose; a hung one must still be found soon (P-F1)."""
+    server = Server()
+    prober = Prober(server, 0.5, lambda: None, FIRST_LOGIN_S)
+    await prober.pods_changed({0: POD}, 1)
+    await prober.refresh(0)
+    assert server.timeouts[0] > PROBE_TIMEOUT_S
+    server.timeouts.clear()
+    await prober.refresh(0)
+    assert server.timeouts[0] <= PROBE_TIMEOUT_S

@@ -6,17 +6,21 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import pytest
 from secret_folder import write_secret
 
+from controller.act import Actor
+from controller.core.actions import ApplyUser, Outcome, Target
 from controller.core.logins import Login
-from controller.core.model import Answer, Instance, Pod, Role, UsersKnown
+from controller.core.model import Absent, Answer, Instance, Pod, Role, Stored, SwitchoverRequest, UsersKnown
+from controller.observe import Prober
 from controller.ports import Rejected
 from controller.users import Users
 from controller.usersecret import UserSecret
+from sidecar.contract.state import Document
 
 pytestmark = pytest.mark.anyio
 POD = Pod("m-0", "u0", "10.0.0.1", 7687, 10000, "m-0:10000", "v0", "c0")
@@ -34,10 +38,13 @@ class Server:
         self.users: dict[str, str] = {}
         self.statements: list[str] = []
         self.refuses = False
+        self.role = "main"
 
     async def run(
         self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
     ) -> list[dict[str, Any]]:
+        if query.startswith("SHOW REPLICATION ROLE"):
+            return [{"replication role": self.role}]
         if query.startswith("SHOW USERS"):
             return [{"user": name} for name in self.users]
         self.statements.append(query)
@@ -55,6 +62,37 @@ class Server:
         return True
 
     async def forget(self, address: str) -> None:
+        return None
+
+
+class Nobody:
+    """Document, cluster and a lease that lasts: nothing but the lease is needed here."""
+
+    pods: ClassVar[Mapping[int, Pod]] = {}
+    replicas_wanted = 1
+
+    def remaining(self) -> float:
+        return 4.0
+
+    def resign(self) -> None:
+        raise AssertionError("not asked for")
+
+    async def read(self) -> Stored:
+        return Absent()
+
+    async def write(self, document: Document, resource_version: str | None) -> None:
+        raise AssertionError("not asked for")
+
+    async def delete_pod(self, pod: Pod) -> None:
+        raise AssertionError("not asked for")
+
+    async def request(self) -> SwitchoverRequest | None:
+        return None
+
+    async def clear_request(self) -> None:
+        return None
+
+    async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         return None
 
 
@@ -137,6 +175,16 @@ async def test_a_refused_statement_is_not_quoted(desk: Desk) -> None:
     assert "IDENTIFIED" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(("role", "outcome"), [("main", Outcome.DONE), ("replica", Outcome.FAILED)])
+async def test_only_a_main_is_told(desk: Desk, role: str, outcome: Outcome) -> None:
+    """The role is asked again right before: a replica would refuse, and say so in its log with the statement."""
+    desk.server.role = role
+    prober = Prober(desk.server, 0.5, lambda: None)
+    actor = Actor(desk.server, Nobody(), Nobody(), prober, Nobody(), lambda document: None, desk.users)
+    assert (await actor.execute(ApplyUser(Target(0, POD), desk.version, "ops")))[0] is outcome
+    assert len(desk.server.statements) == (1 if role == "main" else 0)
 
 
 async def test_a_version_that_is_gone_is_not_applied(desk: Desk) -> None:
