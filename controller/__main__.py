@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 
 from controller.act import Actor
+from controller.core.logins import Login
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
@@ -21,8 +22,10 @@ from controller.leadership import Leadership
 from controller.loop import Loop, Wake
 from controller.memgraph import Bolt
 from controller.metrics import Metrics
-from controller.observe import Prober
+from controller.observe import FIRST_LOGIN_S, PROBE_TIMEOUT_S, Prober
 from controller.settings import VARIABLES, Settings, from_env
+from controller.users import Users
+from controller.usersecret import UserSecret
 from sidecar.contract import logs, names
 from sidecar.contract.env import BadSettings
 from sidecar.contract.state import Document
@@ -34,7 +37,10 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; the Lease is released then."""
     metrics, wake = Metrics(), Wake()
     sock = listen(settings)
-    database = Bolt(settings.username, settings.password)
+    fallback = Login(settings.username, settings.password) if settings.username else None
+    secret = UserSecret(settings.users_dir, settings.controller_user, fallback)
+    secret.look()
+    database = Bolt(secret.logins)
     async with connect(settings.kubeconfig) as api:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
         cluster = Cluster(api, settings)
@@ -42,12 +48,14 @@ async def run(settings: Settings) -> None:
         # The process, not the pod: a container restarted in place is another candidate, and waits like one.
         holder = f"{settings.identity}_{secrets.token_hex(4)}"
         leadership = Leadership(lease, holder, settings.timings, wake.set)
-        prober = Prober(database, settings.policy.probe_interval_s, wake.set)
+        first_s = FIRST_LOGIN_S if settings.users_dir or fallback else PROBE_TIMEOUT_S
+        prober = Prober(database, settings.policy.probe_interval_s, wake.set, first_s)
 
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
 
-        actor = Actor(database, store, cluster, prober, leadership, published)
+        users = Users(database, database, secret, wake.set)
+        actor = Actor(database, store, cluster, prober, leadership, published, users)
         loop = Loop(
             identity=settings.identity,
             policy=settings.policy,
@@ -58,6 +66,7 @@ async def run(settings: Settings) -> None:
             actor=actor,
             metrics=metrics,
             wake=wake,
+            users=users,
         )
         app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
         try:
@@ -66,6 +75,7 @@ async def run(settings: Settings) -> None:
                 group.start_soon(cluster.watch_size, prober.pods_changed)
                 for name in (names.state_config_map(settings.release), names.requests_config_map(settings.release)):
                     group.start_soon(cluster.watch_config_map, name, loop.look_again)
+                group.start_soon(secret.follow, wake.set)
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
                 group.start_soon(serve, app, sock)

@@ -15,6 +15,7 @@ from controller.core import parse
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    ApplyUser,
     DeletePod,
     Demote,
     Drop,
@@ -30,6 +31,7 @@ from controller.core.actions import (
 from controller.core.model import Found, Pod, Role
 from controller.observe import DROP_STALL_S, REGISTER_STALL_S, Prober
 from controller.ports import Cluster, Conflict, Database, Denied, LostAnswer, PortError, Rejected, Silent, StateStore
+from controller.users import Users
 from sidecar.contract.state import Document
 
 _COMMAND_S: Final = 1.5  # P-W3
@@ -67,6 +69,7 @@ class Actor:
         prober: Prober,
         leadership: Leadership,
         published: Callable[[Document], None],
+        users: Users | None = None,
     ) -> None:
         self._database = database
         self._store = store
@@ -74,6 +77,7 @@ class Actor:
         self._prober = prober
         self._leadership = leadership
         self._published = published
+        self._users = users
 
     async def execute(self, action: Action) -> tuple[Outcome, str]:
         """Do it; how it ended, and what the other side said if that was not a plain success."""
@@ -104,6 +108,8 @@ class Actor:
                 return await self._drop(action.on, action.name)
             case Prove():
                 return await self._prove(action)
+            case ApplyUser():
+                return await self._apply_user(action)
             case DeletePod():
                 self._may(_COMMAND_S)
                 await self._cluster.delete_pod(action.pod)
@@ -175,6 +181,14 @@ class Actor:
                 await self._run(pod, f"DROP INDEX ON :{parse.MARKER_LABEL}{epoch};")
         await self._run(pod, f"MATCH (n:{parse.PROBE_LABEL}) DETACH DELETE n;")
         return Outcome.DONE
+
+    async def _apply_user(self, action: ApplyUser) -> Outcome:
+        pod = action.on.pod
+        if self._users is None or await self._role(pod) is not Role.MAIN:
+            return Outcome.FAILED
+        run = partial(self._run, pod)
+        done = await self._users.apply(action.on.ordinal, pod, action.version, action.name, run)
+        return Outcome.DONE if done else Outcome.FAILED
 
     async def _register(self, action: Register) -> Outcome:
         """P-F9: a REGISTER of something that does not listen, or is no replica, would stall the main (M-2.4)."""

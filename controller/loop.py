@@ -14,6 +14,7 @@ from controller.core.absorb import absorb
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    ApplyUser,
     Demote,
     Drop,
     Mark,
@@ -32,6 +33,7 @@ from controller.leadership import Leadership
 from controller.metrics import Metrics
 from controller.observe import Prober
 from controller.ports import Cluster, PortError, StateStore, Unavailable
+from controller.users import Users
 from sidecar.contract import logs
 from sidecar.contract.state import Document
 
@@ -40,7 +42,13 @@ _AFTER_FAILURE_S: Final = 0.05  # a failed action is planned again; not as fast 
 _LEAST_WAIT_S: Final = 0.001  # what is left of a deadline may be less than the clock can tell
 _EVENT_S: Final = 2.0  # an Event is a courtesy: it never holds anything up
 _WARNINGS: Final = frozenset(
-    {Reason.NO_CANDIDATE, Reason.REBUILD_AMBIGUOUS, Reason.PARTNER_LOST, Reason.SWITCHOVER_REFUSED}
+    {
+        Reason.NO_CANDIDATE,
+        Reason.REBUILD_AMBIGUOUS,
+        Reason.PARTNER_LOST,
+        Reason.SWITCHOVER_REFUSED,
+        Reason.CREDENTIALS_REFUSED,
+    }
 )
 
 
@@ -76,6 +84,7 @@ class Loop:
         actor: Actor,
         metrics: Metrics,
         wake: Wake,
+        users: Users | None = None,
     ) -> None:
         self._identity = identity
         self._policy = policy
@@ -86,6 +95,7 @@ class Loop:
         self._actor = actor
         self._metrics = metrics
         self._wake = wake
+        self._users = users
         self._stored: Stored | None = None
         self._request: SwitchoverRequest | None = None
         self._stale = True
@@ -113,6 +123,8 @@ class Loop:
         term: int | None = None
         async with anyio.create_task_group() as probing:
             await probing.start(self._prober.run)
+            if self._users is not None:
+                probing.start_soon(self._users.run, lambda: self._prober.instances)
             while self._leadership.leading:
                 self.memory = await self._step(self.memory, group)
                 if self.memory.term is not None and self.memory.term != term:
@@ -155,17 +167,18 @@ class Loop:
             except Unavailable:
                 self._stale = True
                 raise
-        record = self._leadership.record
+        record, instances = self._leadership.record, self._prober.instances
         return Observation(
             now=anyio.current_time(),
             updated_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             identity=self._identity,
             stored=self._stored,
-            instances=self._prober.instances,
+            instances=self._users.seen(instances) if self._users else instances,
             replicas_wanted=self._cluster.replicas_wanted,
             lease_epoch=record.epoch if record else 0,
             lease_term=record.term if record else 0,
             request=self._request,
+            users=self._users.wanted if self._users else None,
             policy=self._policy,
         )
 
@@ -178,7 +191,7 @@ class Loop:
         event = "ActionDone" if done else "ActionFailed"
         logs.emit(LOG, event, level, action=name, outcome=outcome, reason=decision.reason, said=said)
         memory = absorb(decision.memory, action, outcome, anyio.current_time())
-        if not isinstance(action, (Promote, Demote, Register, Drop, Mark, Prove)):
+        if not isinstance(action, (Promote, Demote, Register, Drop, Mark, Prove, ApplyUser)):
             self._stale = True
         if isinstance(action, Publish) and done:
             self._published(action.document)
@@ -226,7 +239,7 @@ class Loop:
 def _touched(action: Action) -> tuple[int, ...]:
     """The instances whose answers the action made old."""
     match action:
-        case Promote() | Demote() | Mark() | Drop():
+        case Promote() | Demote() | Mark() | Drop() | ApplyUser():
             return (action.on.ordinal,)
         case Register() | Prove():
             return (action.on.ordinal, action.replica.ordinal)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from controller.core.election import LeaseRecord
+from controller.core.logins import Login
 from controller.core.model import Pod, Stored, SwitchoverRequest
 from sidecar.contract.state import Document
 
@@ -65,6 +66,13 @@ class Database(Protocol):
 
     async def forget(self, address: str) -> None:
         """Close what is pooled for this address: another process listens there now."""
+
+
+class Door(Protocol):
+    """Whether somebody may come in. Apart from Database, since only users need it."""
+
+    async def admits(self, address: str, login: Login, *, timeout: float) -> bool:
+        """Whether this login is accepted now, on a connection of its own. Raises Refused or Silent."""
 
 
 class StateStore(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 from controller.core.election import Timings
@@ -26,8 +27,10 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_LEASE_RETRY_PERIOD_S": "seconds between looks at the Lease (default 0.5)",
     "MEMGRAPH_HA_PROBE_INTERVAL_S": "seconds between two questions to one instance (default 0.5)",
     "MEMGRAPH_HA_CUT_SETTLE_S": "seconds sidecars get to close before a promotion (default 0.25)",
-    "MEMGRAPH_HA_MEMGRAPH_USERNAME": "user on the Memgraph instances (default: none)",
+    "MEMGRAPH_HA_MEMGRAPH_USERNAME": "user on the Memgraph instances; with MEMGRAPH_HA_USERS_DIR, tried last",
     "MEMGRAPH_HA_MEMGRAPH_PASSWORD": "its password",
+    "MEMGRAPH_HA_USERS_DIR": "a mounted Secret with every instance's users, one key a user (default: none)",
+    "MEMGRAPH_HA_CONTROLLER_USER": "which of them the controller logs in as (default memgraph-ha)",
     "MEMGRAPH_HA_HTTP_ADDRESS": "address of health and metrics (default 0.0.0.0)",
     "MEMGRAPH_HA_HTTP_PORT": "port of health and metrics (default 8080)",
     "MEMGRAPH_HA_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
@@ -49,6 +52,8 @@ class Settings:
     cluster_domain: str
     username: str
     password: str
+    users_dir: Path | None
+    controller_user: str
     http_address: str
     http_port: int
     log_level: str
@@ -100,6 +105,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         cluster_domain=take("MEMGRAPH_HA_CLUSTER_DOMAIN", str, "cluster.local", "a domain"),
         username=environ.get("MEMGRAPH_HA_MEMGRAPH_USERNAME", ""),
         password=environ.get("MEMGRAPH_HA_MEMGRAPH_PASSWORD", ""),
+        users_dir=Path(users) if (users := environ.get("MEMGRAPH_HA_USERS_DIR", "").strip()) else None,
+        controller_user=take("MEMGRAPH_HA_CONTROLLER_USER", str, "memgraph-ha", "a user's name"),
         http_address=take("MEMGRAPH_HA_HTTP_ADDRESS", str, "0.0.0.0", "an address"),
         http_port=take("MEMGRAPH_HA_HTTP_PORT", _port, "8080", "a port number"),
         log_level=take("MEMGRAPH_HA_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR"),

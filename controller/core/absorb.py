@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from controller.core.actions import Action, Demote, Drop, Outcome, Prove, Publish, Register
+from controller.core.actions import Action, ApplyUser, Demote, Drop, Outcome, Prove, Publish, Register
 from controller.core.memory import Memory, with_item, without
 
 _FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
 _UNKNOWN_BACKOFF_S: Final = 10.0  # P-F1: an unanswered REGISTER may still be stalling the main
 _MOST_BACKOFF_S: Final = 300.0
+_USER_BACKOFF_S: Final = 10.0  # what Memgraph refuses once it refuses until somebody changes the Secret
 
 
 def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memory:
@@ -27,6 +28,8 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
                 return replace(memory, proven=memory.proven | {action.registration})
             # Forgotten, it is an unknown strict registration, which is dropped: only a fresh one is proof (P-S2).
             return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
+        case ApplyUser() if outcome is not Outcome.DONE:
+            return _user_failed(memory, action, now)
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
     return memory
@@ -51,6 +54,12 @@ def _registered(memory: Memory, action: Register, outcome: Outcome, now: float) 
         )
     first = _FIRST_BACKOFF_S if outcome is Outcome.FAILED else _UNKNOWN_BACKOFF_S
     return _back_off(memory, ordinal, now, first)
+
+
+def _user_failed(memory: Memory, action: ApplyUser, now: float) -> Memory:
+    same = (action.on.pod.incarnation, action.version)
+    of_today = {key: at for key, at in memory.users_failed.items() if key[:2] == same}
+    return replace(memory, users_failed={**of_today, (*same, action.name): now + _USER_BACKOFF_S})
 
 
 def _back_off(memory: Memory, ordinal: int, now: float, first: float) -> Memory:

@@ -86,6 +86,15 @@ class Prove:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyUser:
+    """Make one user with its password known to a main, and log in with it (P-U). One: each costs a main some 0.5 s."""
+
+    on: Target
+    version: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Delete the pod with grace 0: its process is hung."""
 
@@ -103,7 +112,7 @@ class StepDown:
     """Give up the lease: another leader's term began (P-W2)."""
 
 
-Action = StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | DeletePod | AnswerRequest
+Action = StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | ApplyUser | DeletePod | AnswerRequest
 
 
 class Outcome(StrEnum):

@@ -11,6 +11,7 @@ from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Regis
 from controller.core.partner import best_replica, towards_proof
 from controller.core.reasons import Reason
 from controller.core.switchover import while_main_is_main
+from controller.core.users import denied, users_before_publishing
 from controller.core.view import View, identity_of, name_of, readers, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
@@ -85,7 +86,9 @@ def _nobody_is_main(view: View) -> Plan:
     candidate = choose_candidate(view)
     if candidate is None:
         names = " or ".join(name_of(instance) for instance in eligible(view)) or document.main_pod
-        return view.plan(Reason.NO_CANDIDATE, f"waiting for {names} to answer as a replica", None, 0.1)
+        message = f"waiting for {names} to answer as a replica"
+        refusing = denied(eligible(view))
+        return view.plan(Reason.NO_CANDIDATE, f"{message}; {refusing}" if refusing else message, None, 0.1)
     view = view.remember(cut=replace(cut, promote_sent_at=now, promote_sent_to=candidate.ordinal))
     return view.plan(
         Reason.PROMOTING,
@@ -118,6 +121,8 @@ def publish_steps(view: View, main: Instance, reason: Reason) -> Plan:
         view = view.remember(cut=replace(cut, marker_tries=cut.marker_tries + 1))
         return view.plan(Reason.MARKING, f"marking epoch {epoch} on {name_of(main)}", Mark(target(main), epoch), 0.0)
     step, sync = _partner_step(view, main, answer)
+    # Last, so that a partner catches up meanwhile; then the partner is looked at again.
+    step = step or users_before_publishing(view, main)
     if step is not None:
         return step
     protection = f"replica {sync.ordinal} holds every write" if sync else "no replica holds every write yet"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.core.actions import Plan
 from controller.core.model import Instance, Role
 from controller.core.reasons import Reason
+from controller.core.users import denied
 from controller.core.view import View, name_of, without_reader
 from sidecar.contract.state import CutKind, Phase
 
@@ -81,9 +82,9 @@ def fail_over(view: View) -> Plan | None:
     candidate = choose_candidate(view)
     if candidate is None:
         names = " and ".join(name_of(instance) for instance in eligible(view)) or "nobody"
-        return view.plan(
-            Reason.NO_CANDIDATE, f"{what}, but no instance may take over yet: waiting for {names} to answer", None, 0.1
-        )
+        message = f"{what}, but no instance may take over yet: waiting for {names} to answer"
+        refusing = denied(eligible(view))
+        return view.plan(Reason.NO_CANDIDATE, f"{message}; {refusing}" if refusing else message, None, 0.1)
     return view.publish(
         reason,
         f"{what}: cutting the clients, then {name_of(candidate)} takes over",

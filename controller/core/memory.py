@@ -24,6 +24,8 @@ class CutProgress:
     promote_sent_to: int | None = None
     partner_registered_at: float | None = None
     marker_tries: int = 0
+    users_since: float | None = None
+    """When the wait for users began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Memory:
     last_ts: Mapping[int, int] = field(default_factory=dict)
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
     partner: Sighting | None = None
+    users_failed: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    """(incarnation, version, user) -> when that user may be tried again."""
     switchover: int | None = None
     """Ordinal an accepted switchover goes to."""
 

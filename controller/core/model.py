@@ -110,11 +110,28 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersWanted:
+    """Who the instances should know (P-U). `version` changes with any password and says nothing about it."""
+
+    version: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsersKnown:
+    """Which users of this version an instance lacks, or knows by another password: it was asked by logging in."""
+
+    version: str
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One ordinal of the StatefulSet.
 
     `answer` is the last answer of this incarnation; `refused` and `silent` count the probes without one since then;
-    `silent_since` is when the silence began. Probes during our own REGISTER or DROP are not counted (P-F1).
+    `silent_since` is when the silence began. Probes during our own REGISTER or DROP are not counted (P-F1). `denied`:
+    it refuses every password the controller has. `users` is None until this incarnation was asked.
     """
 
     ordinal: int
@@ -123,6 +140,8 @@ class Instance:
     refused: int = 0
     silent: int = 0
     silent_since: float | None = None
+    denied: bool = False
+    users: UsersKnown | None = None
 
     def fresh(self, now: float, within: float) -> Answer | None:
         """The answer, if it is recent and nothing since then contradicts it: no miss, no word of its death."""
@@ -183,6 +202,10 @@ class Policy:
     laggard_ts: int = 1000  # P-S5: nearer than this, a laggard goes straight to STRICT_SYNC
     silent_probes: int = 3  # P-F1
     refused_probes: int = 2  # P-F1
+    # P-U: how long a `cut` waits for users. Without the wait a password that was taken back works for a few seconds
+    # more, on one instance; with it nobody works at all. A user costs Memgraph's bcrypt some 0.3 s. No user is begun
+    # later; the one that was may take a command's timeout more.
+    users_wait_s: float = 1.0
 
     @property
     def fresh_s(self) -> float:
@@ -202,6 +225,7 @@ class Observation:
     """Everything seen when a plan is made.
 
     `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people.
+    `users` is None where users are not the controller's business.
     """
 
     now: float
@@ -213,6 +237,7 @@ class Observation:
     lease_epoch: int = 0
     lease_term: int = 0
     request: SwitchoverRequest | None = None
+    users: UsersWanted | None = None
     policy: Policy = field(default_factory=Policy)
 
     def instance(self, ordinal: int) -> Instance:

@@ -19,6 +19,7 @@ from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, raise_epoch
+from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
 
 
@@ -44,6 +45,8 @@ def _serve(view: View) -> Plan:
         return step
     answer = view.main_answer
     if answer is None:
+        if view.main.denied:
+            return view.plan(Reason.CREDENTIALS_REFUSED, denied([view.main]), None, 0.1)
         message = f"main {view.document.main_pod} has not answered for a moment"
         return view.plan(Reason.STEADY, message, None, 0.1)
     view = _note_positions(view, answer)
@@ -57,6 +60,7 @@ def _serve(view: View) -> Plan:
     step = (
         switch_over(view, answer)
         or drop_unfit(view, answer)
+        or apply_users(view)
         or gain_partner(view, answer)
         or register_missing(view, answer)
         or _read_addresses(view, answer)
@@ -93,8 +97,10 @@ def _read_addresses(view: View, answer: Answer) -> Plan | None:
 
 
 def _steady(view: View) -> Plan:
-    document = view.document
+    document, refusing = view.document, denied(view.obs.instances)
+    also = f"; {refusing}" if refusing else ""
     if document.sync is None:
-        message = f"{document.main_pod} is main, and no replica is known to hold every write"
+        message = f"{document.main_pod} is main, and no replica is known to hold every write{also}"
         return view.plan(Reason.UNPROTECTED, message)
-    return view.plan(Reason.STEADY, f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write")
+    message = f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write{also}"
+    return view.plan(Reason.CREDENTIALS_REFUSED if refusing else Reason.STEADY, message)

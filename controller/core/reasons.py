@@ -53,3 +53,6 @@ class Reason(StrEnum):
     REPLICA_REGISTERING = "ReplicaRegistering"
     REGISTRATION_DROPPED = "RegistrationDropped"
     READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
+    # Users (U)
+    USERS_APPLYING = "UsersApplying"
+    CREDENTIALS_REFUSED = "CredentialsRefused"

@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 from helm_python import HelmError, lint
 
+import controller.initfile
 import controller.settings
 import webhook.settings
 from sidecar.contract import names
@@ -47,6 +48,7 @@ VALUES: dict[str, dict[str, Any]] = {
         },
         "rbac": {"clientAccess": "none"},
     },
+    "users": {"users": {"existingSecret": "graph-users", "controllerUser": "ops"}},
 }
 
 
@@ -111,11 +113,15 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"memgraph": {"extraArgs": ["--init-file=/mine"]}},
         {"memgraph": {"extraArgs": ["--replication_restore_state_on_startup=true"]}},
         {"memgraph": {"extraArgs": ["--noreplication-restore-state-on-startup"]}},
+        {"memgraph": {"extraArgs": ["--log-level=TRACE"]}},
         {"memgraph": {"terminationGracePeriodSeconds": 5}},
         {"controller": {"registerBy": "name"}},
         {"controller": {"onNoSyncReplica": "ignore"}},
         {"controller": {"lease": {"duration": 0}}},
         {"controller": {"replica": 2}},
+        {"users": {"existingSecret": "Not A Name"}},
+        {"users": {"controllerUser": "ops.previous"}},
+        {"users": {"secret": "x"}},
         {"webhook": {"port": 443}},
         {"webhook": {"logLevel": "verbose"}},
         {"rbac": {"clientAccess": "everybody"}},
@@ -154,7 +160,13 @@ def test_the_environment_is_what_the_program_reads(objects: Objects, program: st
     given = environment(objects, f"graph-{program}")
     assert given.keys() <= table.VARIABLES.keys()
     # Kept out on purpose: in a pod there is no kubeconfig, and users are optional.
-    optional = {"KUBECONFIG", "MEMGRAPH_HA_MEMGRAPH_USERNAME", "MEMGRAPH_HA_MEMGRAPH_PASSWORD"}
+    optional = {
+        "KUBECONFIG",
+        "MEMGRAPH_HA_MEMGRAPH_USERNAME",
+        "MEMGRAPH_HA_MEMGRAPH_PASSWORD",
+        "MEMGRAPH_HA_USERS_DIR",
+        "MEMGRAPH_HA_CONTROLLER_USER",
+    }
     assert table.VARIABLES.keys() - optional <= given.keys()
     table.from_env(given)
 
@@ -270,7 +282,7 @@ def test_every_pod_of_ours_meets_the_restricted_standard(objects: Objects) -> No
     assert len(specs) == 3
     for spec in specs:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        assert all(v.keys() & {"configMap", "emptyDir"} for v in spec["volumes"])
+        assert all(v.keys() & {"configMap", "emptyDir", "secret"} for v in spec["volumes"])
         for container in spec["containers"] + spec.get("initContainers", []):
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
@@ -290,11 +302,57 @@ def test_every_instance_is_born_a_replica(objects: Objects) -> None:
     (container,) = stateful["template"]["spec"]["containers"]
     lines = one(objects, "ConfigMap", "graph-init")["data"]["init.cypherl"].splitlines()
     assert lines == [f"SET REPLICATION ROLE TO REPLICA WITH PORT {names.REPLICATION_PORT};"] * 2
-    (mount,) = [m for m in container["volumeMounts"] if m["name"] == "init"]
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] in ("init", "init-users")]
     assert f"--init-file={mount['mountPath']}/init.cypherl" in container["args"]
     assert "--replication-restore-state-on-startup=false" in container["args"]
-    assert "initContainers" not in stateful["template"]["spec"]
+    assert ("initContainers" in stateful["template"]["spec"]) == (mount["name"] == "init-users")
     assert stateful["podManagementPolicy"] == "Parallel"
+
+
+def test_users_come_before_the_role_lines_in_an_init_file_that_only_memory_holds(
+    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-U, P-N1: the init container, run with its own arguments on folders for its mounts."""
+    objects = render(VALUES["users"])
+    spec = one(objects, "StatefulSet", "graph")["spec"]["template"]["spec"]
+    (init,), volumes = spec["initContainers"], {v["name"]: v for v in spec["volumes"]}
+    assert volumes["init-users"]["emptyDir"]["medium"] == "Memory"
+    assert volumes["users"]["secret"] == {"secretName": "graph-users", "defaultMode": 0o440}
+    for mount in init["volumeMounts"]:
+        (tmp_path / mount["name"]).mkdir()
+    (tmp_path / "users" / "ops").write_text("secret")
+    lines = one(objects, "ConfigMap", "graph-init")["data"]["init.cypherl"]
+    (tmp_path / "init" / "init.cypherl").write_text(lines)
+    (python, flag, module, *arguments) = init["command"]
+    assert (python, flag, module) == ("python", "-m", controller.initfile.__name__)
+    for mount in init["volumeMounts"]:
+        inside = str(tmp_path / mount["name"])
+        arguments = [word.replace(mount["mountPath"], inside, 1) for word in arguments]
+    monkeypatch.setattr("sys.argv", [module, *arguments])
+    assert controller.initfile.main() == 0
+    composed = (tmp_path / "init-users" / "init.cypherl").read_text()
+    assert composed.startswith("CREATE USER IF NOT EXISTS `ops` ")
+    assert composed.endswith(lines)
+    (memgraph,) = spec["containers"]
+    assert "users" not in {m["name"] for m in memgraph["volumeMounts"]}
+
+
+def test_the_controller_follows_the_mounted_secret(render: Render) -> None:
+    """P-U: a changed Secret reaches it without a restart, so no variable may hold it."""
+    objects = render(VALUES["users"])
+    settings = controller.settings.from_env(environment(objects, "graph-controller"))
+    spec = one(objects, "Deployment", "graph-controller")["spec"]["template"]["spec"]
+    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "users"]
+    assert (str(settings.users_dir), settings.controller_user) == (mount["mountPath"], "ops")
+    assert {"name": "users", "secret": {"secretName": "graph-users"}} in spec["volumes"]
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
+def test_a_log_level_that_shows_passwords_is_refused_with_users(render: Render, level: str) -> None:
+    """Memgraph logs whole statements then."""
+    render({"memgraph": {"logLevel": level}})
+    with pytest.raises(HelmError, match="passwords"):
+        render({**VALUES["users"], "memgraph": {"logLevel": level}})
 
 
 def test_instances_have_the_names_and_ports_the_controller_looks_for(objects: Objects) -> None:

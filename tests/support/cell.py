@@ -19,6 +19,7 @@ import neo4j
 import neo4j.exceptions
 from api_server import api_server
 from kubernetes.aio import client
+from secret_folder import write_secret
 
 from controller.core.model import Found
 from controller.kube.client import connect
@@ -33,12 +34,20 @@ _SETTLE_S: Final = 30.0
 class Cell:
     """Everything that runs, and what a test does to it."""
 
-    def __init__(self, api: client.ApiClient, folder: Path, kubeconfig: Path) -> None:
+    def __init__(
+        self, api: client.ApiClient, folder: Path, kubeconfig: Path, users: Mapping[str, str] | None = None
+    ) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self.store = StateStore(api, NAMESPACE, "r-state")
         self._folder = folder
         self._kubeconfig = kubeconfig
+        self.secret = folder / "users"
+        """The mounted Secret of a cell with users; the controller is `ops`."""
+        self.auth: tuple[str, str] | None = None
+        """What the test itself logs in with."""
+        if users:
+            self.change_users(users)
         self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts = dict.fromkeys(range(3), 0)
@@ -47,6 +56,10 @@ class Cell:
         """The loopback address of this instance."""
         process = os.getpid()  # tests run side by side, each in a process of its own
         return f"127.{64 + process % 64}.{process // 64 % 250}.{ordinal + 1}"
+
+    def change_users(self, users: Mapping[str, str]) -> None:
+        """Another Secret, as all containers see it at once."""
+        write_secret(self.secret, users)
 
     async def build(self) -> None:
         """StatefulSet, three instances."""
@@ -70,8 +83,7 @@ class Cell:
 
     def start(self, ordinal: int) -> None:
         """Start the process of this instance; the same data directory every time."""
-        init = self._folder / "init.cypherl"
-        init.write_text(INIT)
+        init = self._init_file(ordinal)
         log = (self._folder / f"r-{ordinal}.log").open("ab")
         command = [
             sys.executable, "-m", "sandbox.memgraph", "--bolt-address", self.address(ordinal), "--bolt-port", "7687",
@@ -80,6 +92,17 @@ class Cell:
         ]  # fmt: skip
         self.memgraphs[ordinal] = subprocess.Popen(command, stderr=log, stdout=log)
         log.close()
+
+    def _init_file(self, ordinal: int) -> Path:
+        """What the init container composes, or the chart's own."""
+        role = self._folder / "init.cypherl"
+        role.write_text(INIT)
+        if not self.secret.exists():
+            return role
+        composed = self._folder / f"init-{ordinal}.cypherl"
+        command = [sys.executable, "-m", "controller.initfile", str(self.secret), str(role), str(composed)]
+        subprocess.run(command, check=True, capture_output=True)
+        return composed
 
     async def report(self, ordinal: int, *, running: bool) -> None:
         """What a kubelet would write into the pod's status."""
@@ -107,6 +130,8 @@ class Cell:
             "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
             "MEMGRAPH_HA_HTTP_PORT": "0",
             "KUBECONFIG": str(self._kubeconfig),
+            "MEMGRAPH_HA_USERS_DIR": str(self.secret) if self.secret.exists() else "",
+            "MEMGRAPH_HA_CONTROLLER_USER": "ops",
         }
         log = (self._folder / f"{name}.log").open("ab")
         self.controllers[name] = subprocess.Popen([sys.executable, "-m", "controller"], stderr=log, env=environment)
@@ -159,7 +184,7 @@ class Cell:
     async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One statement on this very instance."""
         uri = f"bolt://{self.address(ordinal)}:7687"
-        async with neo4j.AsyncGraphDatabase.driver(uri) as driver, driver.session() as session:
+        async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth) as driver, driver.session() as session:
             return await (await session.run(query, dict(parameters or {}))).data()
 
     async def role_becomes(self, ordinal: int, role: str) -> None:
@@ -185,21 +210,23 @@ class Cell:
 
 
 @asynccontextmanager
-async def cell(folder: Path) -> AsyncIterator[Cell]:
+async def cell(folder: Path, users: Mapping[str, str] | None = None) -> AsyncIterator[Cell]:
     """A running cell without controllers, on an API server of its own."""
     with api_server(folder / "kubernetes") as kubeconfig:
         async with connect(str(kubeconfig)) as api:
             namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE))
             await client.CoreV1Api(api).create_namespace(namespace)
-        async with cell_on(folder, kubeconfig, kubeconfig) as running:
+        async with cell_on(folder, kubeconfig, kubeconfig, users) as running:
             yield running
 
 
 @asynccontextmanager
-async def cell_on(folder: Path, tests: Path, controllers: Path) -> AsyncIterator[Cell]:
+async def cell_on(
+    folder: Path, tests: Path, controllers: Path, users: Mapping[str, str] | None = None
+) -> AsyncIterator[Cell]:
     """A cell on an API server that has its namespace: the test's kubeconfig, and the controllers'."""
     async with connect(str(tests)) as api:
-        running = Cell(api, folder, controllers)
+        running = Cell(api, folder, controllers, users)
         try:
             await running.build()
             yield running

@@ -12,6 +12,7 @@ from controller.core.absorb import absorb
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    ApplyUser,
     DeletePod,
     Demote,
     Drop,
@@ -39,6 +40,8 @@ from controller.core.model import (
     Status,
     Stored,
     SwitchoverRequest,
+    UsersKnown,
+    UsersWanted,
 )
 from controller.core.plan import plan
 from controller.core.view import ordinal_of
@@ -56,10 +59,13 @@ class Node:
     writes: int = 0
     incarnation: int = 0
     pod_uid: str = ""
-    reach: str = "ok"  # ok, refused, silent, gone
+    reach: str = "ok"  # ok, refused, silent, gone, denied
     silent_since: float = 0.0
     terminated: bool = False
     deleting: bool = False
+    users: dict[str, str] = field(default_factory=dict)
+    """User -> version of its password."""
+    users_asked: bool = True
 
     def pod(self) -> Pod | None:
         """Its pod, or None when it is gone."""
@@ -91,6 +97,8 @@ class Toy:
         self.policy = policy or Policy()
         self.memory = Memory()
         self.request: SwitchoverRequest | None = None
+        self.users: UsersWanted | None = None
+        self.refused_users: set[str] = set()
         self.log: list[Plan] = []
         self.deleted: list[int] = []
 
@@ -105,6 +113,7 @@ class Toy:
             instances=instances,
             replicas_wanted=len(self.nodes),
             request=self.request,
+            users=self.users,
             policy=self.policy,
         )
 
@@ -114,11 +123,19 @@ class Toy:
             main = node.role is Role.MAIN
             rows = tuple(self._row(node, row) for row in node.registrations) if main else None
             said = Answer(node.role, self.now, rows, node.marker, node.database_uuid, node.writes)
-            return Instance(node.ordinal, pod, said)
+            return Instance(node.ordinal, pod, said, users=self._users(node))
+        if node.reach == "denied":
+            return Instance(node.ordinal, pod, denied=True)
         said = Answer(node.role, self.now - 60, None, node.marker, node.database_uuid, node.writes)
         if node.reach == "silent":
             return Instance(node.ordinal, pod, said, silent=3, silent_since=node.silent_since)
         return Instance(node.ordinal, pod, said if pod else None, refused=2 if pod else 0)
+
+    def _users(self, node: Node) -> UsersKnown | None:
+        if self.users is None or not node.users_asked:
+            return None
+        lacks = tuple(name for name in self.users.names if node.users.get(name) != self.users.version)
+        return UsersKnown(self.users.version, lacks)
 
     def _row(self, main: Node, row: Registration) -> Registration:
         ordinal = ordinal_of(row.name)
@@ -176,6 +193,12 @@ class Toy:
                 node.registrations = [r for r in node.registrations if r.name != action.name]
             case Prove():
                 return Outcome.DONE if self.nodes[action.replica.ordinal].reach == "ok" else Outcome.FAILED
+            case ApplyUser():
+                node = self.nodes[action.on.ordinal]
+                assert node.role is Role.MAIN, "a replica takes no users"
+                if node.reach != "ok" or action.name in self.refused_users:
+                    return Outcome.FAILED
+                node.users[action.name] = action.version
             case DeletePod():
                 self.deleted.append(action.ordinal)
                 self.restart(action.ordinal, new_pod=True)
@@ -239,6 +262,8 @@ class Toy:
         node.incarnation += 1
         node.role, node.registrations, node.reach, node.terminated = Role.REPLICA, [], "ok", False
         node.deleting = False
+        if self.users is not None:
+            node.users = dict.fromkeys(self.users.names, self.users.version)
         if new_pod:
             node.pod_uid = f"uid-{ordinal}-{node.incarnation}"
         for other in self.nodes:
