@@ -15,6 +15,7 @@ from controller.act import Actor
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
@@ -23,6 +24,7 @@ from controller.memgraph import Bolt
 from controller.metrics import Metrics
 from controller.observe import Prober
 from controller.settings import VARIABLES, Settings, from_env
+from controller.surfaces import Surfaces
 from sidecar.contract import logs, names
 from sidecar.contract.env import BadSettings
 from sidecar.contract.state import Document
@@ -47,6 +49,7 @@ async def run(settings: Settings) -> None:
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
 
+        surfaces = Surfaces(PodFaces(api, settings.namespace), leadership.remaining)
         actor = Actor(database, store, cluster, prober, leadership, published)
         loop = Loop(
             identity=settings.identity,
@@ -57,6 +60,7 @@ async def run(settings: Settings) -> None:
             leadership=leadership,
             actor=actor,
             metrics=metrics,
+            surfaces=surfaces,
             wake=wake,
         )
         app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
@@ -68,6 +72,7 @@ async def run(settings: Settings) -> None:
                     group.start_soon(cluster.watch_config_map, name, loop.look_again)
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
+                group.start_soon(surfaces.run)
                 group.start_soon(serve, app, sock)
                 logs.emit(LOG, "Started", identity=settings.identity, release=settings.release)
                 with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

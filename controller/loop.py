@@ -32,6 +32,7 @@ from controller.leadership import Leadership
 from controller.metrics import Metrics
 from controller.observe import Prober
 from controller.ports import Cluster, PortError, StateStore, Unavailable
+from controller.surfaces import Surfaces
 from sidecar.contract import logs
 from sidecar.contract.state import Document
 
@@ -74,6 +75,7 @@ class Loop:
         leadership: Leadership,
         actor: Actor,
         metrics: Metrics,
+        surfaces: Surfaces,
         wake: Wake,
     ) -> None:
         self._identity = identity
@@ -84,6 +86,7 @@ class Loop:
         self._leadership = leadership
         self._actor = actor
         self._metrics = metrics
+        self._surfaces = surfaces
         self._wake = wake
         self._stored: Stored | None = None
         self._request: SwitchoverRequest | None = None
@@ -117,6 +120,7 @@ class Loop:
                     self._metrics.leads(term)
                     logs.emit(LOG, "BecameLeader", term=term)
             probing.cancel_scope.cancel()
+        self._surfaces.look(None)
         self._metrics.leads(None)
         logs.emit(LOG, "LeadershipLost", logging.WARNING, term=term)
 
@@ -134,6 +138,7 @@ class Loop:
         if not observation.replicas_wanted:
             await self._wake.wait(self._policy.probe_interval_s)  # the StatefulSet was not read yet
             return memory
+        self._surfaces.look(observation)
         decision = plan(observation, memory)
         self._announce(decision, group)
         if decision.action is None:

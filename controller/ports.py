@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from controller.core.election import LeaseRecord
-from controller.core.model import Pod, Stored, SwitchoverRequest
+from controller.core.model import Pod, Shown, Stored, SwitchoverRequest
 from sidecar.contract.state import Document
 
 
@@ -112,3 +112,13 @@ class Cluster(Protocol):
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
+
+
+class PodFaces(Protocol):
+    """What the Memgraph pods show of us."""
+
+    async def show(self, pod: Pod, shown: Shown) -> None:
+        """Set the role label and the condition of this very pod (by UID), and nothing else of it.
+
+        Raises Conflict (another pod by now), LostAnswer, Unavailable.
+        """
