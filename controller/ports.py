@@ -120,5 +120,5 @@ class PodFaces(Protocol):
     async def show(self, pod: Pod, shown: Shown) -> None:
         """Set the role label and the condition of this very pod (by UID), and nothing else of it.
 
-        Raises Conflict (another pod by now), LostAnswer, Unavailable.
+        Raises Conflict, LostAnswer or Unavailable; one of the first and last if it is another pod by now.
         """

@@ -50,7 +50,7 @@ class PodFaces:
         if shown.in_sync != pod.shown.in_sync:
             condition["lastTransitionTime"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
-            # With another UID the API server answers 409: a pod of the same name is not the one that was meant.
+            # With another UID the API server refuses: a pod of the same name is not the one that was meant.
             "metadata": {"uid": pod.uid, "labels": {names.ROLE_LABEL: shown.role or None}},
             "status": {"conditions": [condition]},
         }
