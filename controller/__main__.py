@@ -23,6 +23,7 @@ from controller.loop import Loop, Wake
 from controller.memgraph import Bolt
 from controller.metrics import Metrics
 from controller.observe import Prober
+from controller.report import Reporter
 from controller.settings import VARIABLES, Settings, from_env
 from controller.surfaces import Surfaces
 from sidecar.contract import logs, names
@@ -44,7 +45,7 @@ async def run(settings: Settings) -> None:
         # The process, not the pod: a container restarted in place is another candidate, and waits like one.
         holder = f"{settings.identity}_{secrets.token_hex(4)}"
         leadership = Leadership(lease, holder, settings.timings, wake.set)
-        prober = Prober(database, settings.policy.probe_interval_s, wake.set)
+        prober = Prober(database, settings.policy.probe_interval_s, wake.set, metrics.probed)
 
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
@@ -59,7 +60,7 @@ async def run(settings: Settings) -> None:
             prober=prober,
             leadership=leadership,
             actor=actor,
-            metrics=metrics,
+            report=Reporter(metrics),
             surfaces=surfaces,
             wake=wake,
         )
