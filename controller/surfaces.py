@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from controller.core.model import Found, Observation, Pod, Shown
-from controller.core.pacing import pace
+from controller.core.pacing import pace, patiently
 from controller.ports import PodFaces, PortError
 from sidecar.contract import logs
 
@@ -32,6 +32,7 @@ class Surfaces:
         self._news = anyio.Event()
         self._sent: dict[str, tuple[Shown, Shown]] = {}
         """Pod UID -> (what the watch showed, what was written then): until either changes, it is not written again."""
+        self._doubts: dict[int, float] = {}
         self._complaint = ""
 
     def look(self, observation: Observation | None) -> None:
@@ -51,9 +52,11 @@ class Surfaces:
         """Write what differs; whether all went well."""
         observation = self._latest
         if observation is None:
+            self._doubts = {}
             return True
         stored = observation.stored
-        wanted = pace(observation, stored.document if isinstance(stored, Found) else None)
+        verdicts = pace(observation, stored.document if isinstance(stored, Found) else None)
+        wanted, self._doubts = patiently(observation, verdicts, self._doubts)
         pods = {i.ordinal: i.pod for i in observation.instances if i.pod is not None}
         self._sent = {pod.uid: self._sent[pod.uid] for pod in pods.values() if pod.uid in self._sent}
         well = True

@@ -10,6 +10,7 @@ on would take the next copy. The condition's message says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -21,6 +22,10 @@ from sidecar.contract.state import Document, Phase
 BELIEVED_S: Final = 5.0
 """Seconds for which a main that misses probes is believed about its replicas: a shorter silence changes no condition,
 and a longer one has become a failover, or there is nobody to fail over to."""
+
+DOUBT_S: Final = 3.0
+"""Seconds for which a replica that was in sync may look otherwise to its main: a main under load calls one invalid now
+and then for a moment, and a registration is changed by dropping it first."""
 
 
 class Label(StrEnum):
@@ -47,6 +52,7 @@ class Why(StrEnum):
 
 
 _TRUE: Final = frozenset({Why.MAIN, Why.IN_SYNC})
+_PASSING: Final = frozenset({Why.NOT_REACHED, Why.NOT_REGISTERED, Why.CATCHING_UP})
 
 
 def pace(obs: Observation, document: Document | None) -> dict[int, Shown]:
@@ -59,6 +65,21 @@ def pace(obs: Observation, document: Document | None) -> dict[int, Shown]:
         if instance.pod is not None:
             shown[instance.ordinal] = _shown(obs, document, instance, instance.pod)
     return shown
+
+
+def patiently(
+    obs: Observation, verdicts: Mapping[int, Shown], doubts: Mapping[int, float]
+) -> tuple[dict[int, Shown], dict[int, float]]:
+    """What to show, and since when a pod that shows True is in doubt: what may pass is shown after DOUBT_S."""
+    shown, kept = {}, {}
+    for ordinal, verdict in verdicts.items():
+        pod = obs.instance(ordinal).pod
+        shown[ordinal] = verdict
+        if pod is not None and pod.shown.in_sync and verdict.reason in _PASSING:
+            kept[ordinal] = doubts.get(ordinal, obs.now)
+            if obs.now - kept[ordinal] < DOUBT_S:
+                shown[ordinal] = replace(pod.shown, role=verdict.role)
+    return shown, kept
 
 
 def _shown(obs: Observation, document: Document | None, instance: Instance, pod: Pod) -> Shown:

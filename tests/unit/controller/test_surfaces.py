@@ -9,6 +9,7 @@ import pytest
 from toy_cluster import Toy, serving
 
 from controller.core.model import Observation, Pod, Shown
+from controller.core.pacing import DOUBT_S
 from controller.ports import Conflict, PortError, Unavailable
 from controller.surfaces import Surfaces
 
@@ -77,6 +78,26 @@ async def test_what_the_pods_show_already_is_not_written(bench: Bench) -> None:
     seen = tuple(replace(i, pod=replace(pods[i.ordinal], shown=known[i.ordinal])) for i in obs.instances)
     assert await bench.show(replace(obs, instances=seen))
     assert bench.faces.written == [ALL[2]]
+
+
+async def test_a_glimpse_of_a_lost_replica_is_not_shown(bench: Bench) -> None:
+    """Only what lasts."""
+    good = Shown("replica", True, "InSync", "it holds what the main holds")
+
+    async def look() -> None:
+        obs = bench.toy.observation()
+        pods = [i.pod and replace(i.pod, shown=good) for i in obs.instances]
+        seen = (replace(i, pod=pod) for i, pod in zip(obs.instances, pods, strict=True))
+        await bench.show(replace(obs, instances=tuple(seen)))
+
+    bench.toy.fail(2, "refused")
+    await look()
+    bench.toy.now += DOUBT_S - 0.1
+    await look()
+    assert ("m-2", "replica", False) not in bench.faces.written
+    bench.toy.now += 0.1
+    await look()
+    assert bench.faces.written[-1] == ("m-2", "replica", False)
 
 
 async def test_what_somebody_else_takes_away_is_written_again(bench: Bench) -> None:

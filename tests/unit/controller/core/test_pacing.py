@@ -9,7 +9,7 @@ import pytest
 from toy_cluster import Toy, serving
 
 from controller.core.model import Instance, Mode, Observation, Registration, Shown, Status
-from controller.core.pacing import BELIEVED_S, Label, Why, pace
+from controller.core.pacing import BELIEVED_S, DOUBT_S, Label, Why, pace, patiently
 from controller.core.view import ordinal_of
 from sidecar.contract.state import CutKind, Document, Phase
 
@@ -97,6 +97,42 @@ def test_a_replica_that_was_in_step_stays_so_through_a_short_lag() -> None:
         assert pod is not None
         obs = changed(obs, replace(obs.instance(2), pod=replace(pod, shown=Shown("replica", before))))
         assert pace(obs, toy.document)[2].in_sync is expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "patience"),
+    [
+        ({"status": Status.INVALID}, True),
+        ({"status": Status.RECOVERY}, True),
+        ({"name": "somebody_else"}, True),
+        ({"status": Status.DIVERGED}, False),
+    ],
+)
+def test_a_glimpse_is_no_verdict(changes: dict[str, Any], patience: bool) -> None:
+    """A main under load calls a replica invalid now and then; what does not pass is shown at once."""
+    toy = serving()
+    obs = rows_with(toy, 2, **changes)
+    pod = obs.instance(2).pod
+    assert pod is not None
+    good = Shown("replica", True, Why.IN_SYNC.value, "m")
+    obs = changed(obs, replace(obs.instance(2), pod=replace(pod, shown=good)))
+    verdicts = pace(obs, toy.document)
+    assert verdicts[2].in_sync is False
+    shown, doubts = patiently(obs, verdicts, {})
+    assert (shown[2] == good) is patience
+    assert shown[1] == verdicts[1]
+    later = replace(obs, now=obs.now + DOUBT_S)
+    assert patiently(later, verdicts, doubts)[0][2] == verdicts[2]
+    passed, forgotten = patiently(later, {2: good}, doubts)
+    assert (passed, forgotten) == ({2: good}, {})
+    assert (patiently(later, verdicts, forgotten)[0][2] == good) is patience, "it begins anew"
+
+
+def test_a_replica_that_was_not_in_sync_gets_no_patience() -> None:
+    toy = serving()
+    obs = rows_with(toy, 2, status=Status.INVALID)
+    verdicts = pace(obs, toy.document)
+    assert patiently(obs, verdicts, {}) == (verdicts, {})
 
 
 def test_while_clients_are_cut_nobody_is_main_and_nobody_may_go() -> None:
