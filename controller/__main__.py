@@ -16,6 +16,7 @@ from controller.core.logins import Login
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
@@ -23,7 +24,9 @@ from controller.loop import Loop, Wake
 from controller.memgraph import Bolt
 from controller.metrics import Metrics
 from controller.observe import FIRST_LOGIN_S, PROBE_TIMEOUT_S, Prober
+from controller.report import Reporter
 from controller.settings import VARIABLES, Settings, from_env
+from controller.surfaces import Surfaces
 from controller.users import Users
 from controller.usersecret import UserSecret
 from sidecar.contract import logs, names
@@ -49,11 +52,12 @@ async def run(settings: Settings) -> None:
         holder = f"{settings.identity}_{secrets.token_hex(4)}"
         leadership = Leadership(lease, holder, settings.timings, wake.set)
         first_s = FIRST_LOGIN_S if settings.users_dir or fallback else PROBE_TIMEOUT_S
-        prober = Prober(database, settings.policy.probe_interval_s, wake.set, first_s)
+        prober = Prober(database, settings.policy.probe_interval_s, wake.set, metrics.probed, first_s)
 
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
 
+        surfaces = Surfaces(PodFaces(api, settings.namespace), leadership.remaining)
         users = Users(database, database, secret, wake.set)
         actor = Actor(database, store, cluster, prober, leadership, published, users)
         loop = Loop(
@@ -64,7 +68,8 @@ async def run(settings: Settings) -> None:
             prober=prober,
             leadership=leadership,
             actor=actor,
-            metrics=metrics,
+            report=Reporter(metrics),
+            surfaces=surfaces,
             wake=wake,
             users=users,
         )
@@ -78,6 +83,7 @@ async def run(settings: Settings) -> None:
                 group.start_soon(secret.follow, wake.set)
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
+                group.start_soon(surfaces.run)
                 group.start_soon(serve, app, sock)
                 logs.emit(LOG, "Started", identity=settings.identity, release=settings.release)
                 with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -87,7 +87,9 @@ class Actor:
             return Outcome.FAILED, "the lease is about to end"
         except (Silent, LostAnswer) as error:
             return Outcome.UNKNOWN, str(error)
-        except (Rejected, Denied, Conflict) as error:
+        except Conflict as error:
+            return Outcome.CONFLICT, str(error)
+        except (Rejected, Denied) as error:
             return Outcome.FAILED, str(error)
         except PortError as error:
             return Outcome.FAILED, f"{type(error).__name__}: {error}"

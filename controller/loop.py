@@ -30,12 +30,12 @@ from controller.core.model import Observation, Policy, Stored, SwitchoverRequest
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.leadership import Leadership
-from controller.metrics import Metrics
 from controller.observe import Prober
 from controller.ports import Cluster, PortError, StateStore, Unavailable
+from controller.report import Reporter
+from controller.surfaces import Surfaces
 from controller.users import Users
 from sidecar.contract import logs
-from sidecar.contract.state import Document
 
 LOG: Final = logging.getLogger(__name__)
 _AFTER_FAILURE_S: Final = 0.05  # a failed action is planned again; not as fast as the processor can
@@ -82,7 +82,8 @@ class Loop:
         prober: Prober,
         leadership: Leadership,
         actor: Actor,
-        metrics: Metrics,
+        report: Reporter,
+        surfaces: Surfaces,
         wake: Wake,
         users: Users | None = None,
     ) -> None:
@@ -93,13 +94,13 @@ class Loop:
         self._prober = prober
         self._leadership = leadership
         self._actor = actor
-        self._metrics = metrics
+        self._report = report
+        self._surfaces = surfaces
         self._wake = wake
         self._users = users
         self._stored: Stored | None = None
         self._request: SwitchoverRequest | None = None
         self._stale = True
-        self._said: tuple[Reason, str] | None = None
         self._unavailable = False
         self.memory = Memory()
         """What this leader remembers; for whoever wants to look, not to change."""
@@ -119,21 +120,18 @@ class Loop:
 
     async def _lead(self, group: anyio.abc.TaskGroup) -> None:
         self.memory = Memory()
-        self._stale, self._said = True, None
-        term: int | None = None
+        self._stale = True
+        self._report.begin()
         async with anyio.create_task_group() as probing:
             await probing.start(self._prober.run)
             if self._users is not None:
                 probing.start_soon(self._users.run, lambda: self._prober.instances)
             while self._leadership.leading:
                 self.memory = await self._step(self.memory, group)
-                if self.memory.term is not None and self.memory.term != term:
-                    term = self.memory.term
-                    self._metrics.leads(term)
-                    logs.emit(LOG, "BecameLeader", term=term)
+                self._report.term(self.memory.term)
             probing.cancel_scope.cancel()
-        self._metrics.leads(None)
-        logs.emit(LOG, "LeadershipLost", logging.WARNING, term=term)
+        self._surfaces.look(None)
+        self._report.end()
 
     async def _step(self, memory: Memory, group: anyio.abc.TaskGroup) -> Memory:
         try:
@@ -149,8 +147,9 @@ class Loop:
         if not observation.replicas_wanted:
             await self._wake.wait(self._policy.probe_interval_s)  # the StatefulSet was not read yet
             return memory
+        self._surfaces.look(observation)
         decision = plan(observation, memory)
-        self._announce(decision, group)
+        self._announce(observation, decision, group)
         if decision.action is None:
             await self._wake.wait(max(decision.wake_after, _LEAST_WAIT_S))
             for ordinal in decision.ask:
@@ -184,47 +183,20 @@ class Loop:
 
     async def _act(self, decision: Plan, action: Action) -> Memory:
         outcome, said = await self._actor.execute(action)
-        name = type(action).__name__
-        self._metrics.acted(name, outcome)
-        done = outcome is Outcome.DONE
-        level = logging.INFO if done else logging.WARNING
-        event = "ActionDone" if done else "ActionFailed"
-        logs.emit(LOG, event, level, action=name, outcome=outcome, reason=decision.reason, said=said)
+        self._report.acted(decision, action, outcome, said, anyio.current_time())
         memory = absorb(decision.memory, action, outcome, anyio.current_time())
         if not isinstance(action, (Promote, Demote, Register, Drop, Mark, Prove, ApplyUser)):
             self._stale = True
-        if isinstance(action, Publish) and done:
-            self._published(action.document)
         for ordinal in _touched(action):
             await self._prober.refresh(ordinal)
-        if not done:
+        if outcome is not Outcome.DONE:
             await self._wake.wait(_AFTER_FAILURE_S)
         return memory
 
-    def _published(self, document: Document) -> None:
-        self._metrics.published(document)
-        logs.emit(
-            LOG,
-            "DocumentWritten",
-            epoch=document.epoch,
-            term=document.term,
-            phase=document.phase,
-            cut_kind=document.cut_kind,
-            master_index=document.master_index,
-            main_pod=document.main_pod,
-            main_address=document.main_address,
-            sync_replica=document.sync.ordinal if document.sync else None,
-            reason=document.reason,
-            message=document.message,
-        )
-
-    def _announce(self, decision: Plan, group: anyio.abc.TaskGroup) -> None:
+    def _announce(self, observation: Observation, decision: Plan, group: anyio.abc.TaskGroup) -> None:
         """Say a change of opinion once: in the log, as a metric, and as an Event."""
-        if self._said == (decision.reason, decision.message):
+        if not self._report.decided(observation, decision):
             return
-        self._said = (decision.reason, decision.message)
-        self._metrics.decided(decision.reason)
-        logs.emit(LOG, "OpinionChanged", reason=decision.reason, message=decision.message)
         if isinstance(decision.action, (Publish, AnswerRequest)) or decision.reason in _WARNINGS:
             group.start_soon(self._record_event, decision.reason, decision.message)
 

@@ -13,6 +13,7 @@ import anyio.abc
 from controller import questions
 from controller.core import parse
 from controller.core.model import Answer, Instance, Pod, Role
+from controller.metrics import Probed
 from controller.ports import Database, Denied, PortError, Refused, Silent
 
 PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
@@ -36,12 +37,14 @@ class Prober:
         database: Database,
         interval_s: float,
         changed: Callable[[], None],
+        probed: Callable[[int, Probed, float], None] = lambda _, __, ___: None,
         first_timeout_s: float = PROBE_TIMEOUT_S,
     ) -> None:
         self._database = database
         self._interval_s = interval_s
         self._first_timeout_s = first_timeout_s
         self._changed = changed
+        self._probed = probed
         self._instances: dict[int, Instance] = {}
         self._locks: dict[int, anyio.Lock] = {}
         self._storage: dict[int, tuple[float, dict[str, Any]]] = {}
@@ -130,6 +133,7 @@ class Prober:
                 answer = await self._ask(ordinal, pod, started, timeout)
             except PortError as error:
                 problem = error
+            self._probed(ordinal, _how(problem), anyio.current_time() - started)
             current = self._instances[ordinal]
             if current.pod is None or current.pod.incarnation != pod.incarnation:
                 return  # the process changed under the question
@@ -175,3 +179,14 @@ class Prober:
             user_schema=parse.user_indexes(indexes),
             transactional=parse.transactional(info),
         )
+
+
+def _how(problem: PortError | None) -> Probed:
+    match problem:
+        case None:
+            return Probed.ANSWERED
+        case Refused():
+            return Probed.REFUSED
+        case Silent():
+            return Probed.SILENT
+    return Probed.DENIED

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from controller.core.election import LeaseRecord
 from controller.core.logins import Login
-from controller.core.model import Pod, Stored, SwitchoverRequest
+from controller.core.model import Pod, Shown, Stored, SwitchoverRequest
 from sidecar.contract.state import Document
 
 
@@ -120,3 +120,13 @@ class Cluster(Protocol):
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
+
+
+class PodFaces(Protocol):
+    """What the Memgraph pods show of us."""
+
+    async def show(self, pod: Pod, shown: Shown) -> None:
+        """Set the role label and the condition of this very pod (by UID), and nothing else of it.
+
+        Raises Conflict, LostAnswer or Unavailable; one of the first and last if it is another pod by now.
+        """

@@ -147,6 +147,7 @@ def _memgraphs(replicas: int) -> Object:
     }
     spec = {
         "terminationGracePeriodSeconds": 10,
+        "readinessGates": [{"conditionType": names.IN_SYNC_CONDITION}],
         "containers": [container],
         "volumes": [{"name": "init", "configMap": {"name": f"{RELEASE}-init"}}],
     }

@@ -120,6 +120,8 @@ class Outcome(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
+    CONFLICT = "conflict"
+    """A compare-and-swap that somebody else won: nothing was done (P-W1)."""
     UNKNOWN = "unknown"
     """The answer was lost: it may have happened (P-W1, P-W3)."""
     DIVERGED = "diverged"

@@ -79,6 +79,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a pod shows of us: its role label ("" without one), and its readiness condition (None without one)."""
+
+    role: str = ""
+    in_sync: bool | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One Memgraph pod as the API server knows it.
 
@@ -97,6 +107,7 @@ class Pod:
     running: bool = True
     terminated: bool = False
     deleting: bool = False
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def bolt_address(self) -> str:

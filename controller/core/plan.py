@@ -48,7 +48,7 @@ def _serve(view: View) -> Plan:
         if view.main.denied:
             return view.plan(Reason.CREDENTIALS_REFUSED, denied([view.main]), None, 0.1)
         message = f"main {view.document.main_pod} has not answered for a moment"
-        return view.plan(Reason.STEADY, message, None, 0.1)
+        return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
     view = _note_positions(view, answer)
     step = demote_second_main(view) or delete_hung_main(view)
     if step is not None:

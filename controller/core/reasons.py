@@ -22,6 +22,7 @@ class Reason(StrEnum):
     WAITING_FOR_INSTANCES = "WaitingForInstances"
     REBUILD_AMBIGUOUS = "RebuildAmbiguous"
     # Failover (F)
+    MAIN_UNHEARD = "MainUnheard"
     MAIN_POD_GONE = "MainPodGone"
     MAIN_TERMINATED = "MainTerminated"
     MAIN_RESTARTED = "MainRestarted"

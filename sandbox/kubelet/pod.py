@@ -20,9 +20,10 @@ from sandbox.kube import Kube, Refused
 from sandbox.kubelet.container import Container
 from sandbox.kubelet.core import containers
 from sandbox.kubelet.core.containers import ConfigError, Launch, Place, Role
-from sandbox.kubelet.core.status import State, pod_status
+from sandbox.kubelet.core.status import State, gates_of, pod_status
 from sandbox.kubelet.processes import Groups
 from sandbox.kubelet.volumes import TokenFile, Volumes, mounts
+from sandbox.kubernetes.core.patches import STRATEGIC
 from sidecar.contract.logs import emit
 
 Object = dict[str, Any]
@@ -64,6 +65,7 @@ class Pod:
         self._started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._containers = [self._container(role, item) for role, item in containers.in_start_order(manifest)]
         self._dirty = anyio.Event()
+        self._gates = gates_of(manifest)
         self._ending = anyio.Event()
         self._grace = anyio.CancelScope()
         self._removed = False
@@ -93,8 +95,12 @@ class Pod:
             await self._retry(self._remove_object)
 
     def observe(self, manifest: Object) -> None:
-        """The object as it is now: a deletionTimestamp begins the end, a shorter grace hastens it."""
+        """The object as it is now: a deletionTimestamp begins the end, a shorter grace hastens it; gates open."""
         metadata = manifest["metadata"]
+        gates = gates_of(manifest)
+        if gates != self._gates:
+            self._gates = gates
+            self._dirty.set()
         if "deletionTimestamp" in metadata:
             seconds = float(metadata.get("deletionGracePeriodSeconds", 30))
             self._grace.deadline = min(self._grace.deadline, anyio.current_time() + seconds)
@@ -174,10 +180,10 @@ class Pod:
             await self._retry(lambda: self._volumes.renew(token))
 
     async def _write_status(self) -> None:
-        status = pod_status(self.states, self.place, self._policy, self._started_at)
-        await self._setting.kube.patch(
-            "pods", self.namespace, self.name, {"metadata": {"uid": self.uid}, "status": status}, "status"
-        )
+        """Conditions are merged: those of others are not the kubelet's to touch."""
+        status = pod_status(self.states, self.place, self._policy, self._started_at, self._gates)
+        body = {"metadata": {"uid": self.uid}, "status": status}
+        await self._setting.kube.patch("pods", self.namespace, self.name, body, "status", kind=STRATEGIC)
 
     async def _publish_ports(self) -> None:
         """Where pods share an address: what others read in the pod's spec must be the ports in use."""

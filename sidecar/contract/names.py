@@ -17,6 +17,12 @@ INJECT_DISABLED: Final = "disabled"
 CLUSTER_LABEL: Final = PREFIX + "cluster"
 COMPONENT_LABEL: Final = PREFIX + "component"
 """On our own pods: `controller`, `webhook` or `memgraph`. Such a pod is never injected."""
+ROLE_LABEL: Final = PREFIX + "role"
+"""On a Memgraph pod, by the controller: `main`, `sync` or `replica`; absent where that is not known."""
+
+# Conditions
+IN_SYNC_CONDITION: Final = PREFIX + "in-sync"
+"""The readiness gate of the Memgraph pods: set by the controller, counted by the kubelet."""
 
 # Annotations
 STATUS_ANNOTATION: Final = PREFIX + "status"

@@ -39,6 +39,7 @@ VALUES: dict[str, dict[str, Any]] = {
         },
         "webhook": {"port": 9443, "replicas": 1},
     },
+    "without the readiness gate": {"memgraph": {"readinessGate": False}},
     "credentials, block, by address": {
         "controller": {
             "credentialsSecret": "memgraph-user",
@@ -115,6 +116,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"memgraph": {"extraArgs": ["--noreplication-restore-state-on-startup"]}},
         {"memgraph": {"extraArgs": ["--log-level=TRACE"]}},
         {"memgraph": {"terminationGracePeriodSeconds": 5}},
+        {"memgraph": {"readinessGate": "no"}},
         {"controller": {"registerBy": "name"}},
         {"controller": {"onNoSyncReplica": "ignore"}},
         {"controller": {"lease": {"duration": 0}}},
@@ -193,6 +195,7 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
         ("coordination.k8s.io", "leases", "*", "create"),
         *(("coordination.k8s.io", "leases", names.lease("graph"), verb) for verb in ("get", "update")),
         *(("", "pods", "*", verb) for verb in ("list", "watch", "delete")),
+        ("", "pods/status", "*", "patch"),
         ("apps", "statefulsets", "graph", "get"),
         ("", "persistentvolumeclaims", "*", "get"),
         ("", "events", "*", "create"),
@@ -367,6 +370,22 @@ def test_instances_have_the_names_and_ports_the_controller_looks_for(objects: Ob
     assert service["selector"].items() <= stateful["template"]["metadata"]["labels"].items()
     (claim,) = stateful["volumeClaimTemplates"]
     assert claim["metadata"]["name"] in {m["name"] for m in container["volumeMounts"]}
+
+
+def test_a_roll_out_waits_for_the_gate_or_for_a_while(render: Render) -> None:
+    """After a full stop nobody waits: pods start in parallel and are named while they are not ready."""
+    for values, gates, seconds in (
+        ({}, [{"conditionType": names.IN_SYNC_CONDITION}], None),
+        ({"memgraph": {"readinessGate": False}}, None, 10),
+    ):
+        objects = render(values)
+        stateful = one(objects, "StatefulSet", "graph")["spec"]
+        assert stateful["template"]["spec"].get("readinessGates") == gates
+        assert stateful.get("minReadySeconds") == seconds
+        assert stateful["podManagementPolicy"] == "Parallel"
+        assert "updateStrategy" not in stateful, "RollingUpdate, one at a time"
+        assert one(objects, "Service", "graph-nodes")["spec"]["publishNotReadyAddresses"] is True
+        assert one(objects, "PodDisruptionBudget", "graph-memgraph")["spec"]["maxUnavailable"] == 1
 
 
 def test_a_commit_is_flushed_unless_the_user_says_otherwise(render: Render) -> None:

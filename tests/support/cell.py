@@ -24,6 +24,7 @@ from secret_folder import write_secret
 from controller.core.model import Found
 from controller.kube.client import connect
 from controller.kube.state import StateStore
+from sidecar.contract import names
 from sidecar.contract.state import Document, Phase
 
 NAMESPACE: Final = "db"
@@ -198,6 +199,17 @@ class Cell:
             except neo4j.exceptions.ServiceUnavailable:
                 said = "nothing"  # it is still starting
 
+    async def labelled(self, *roles: str) -> None:
+        """Wait until the pods say these roles, and that each is in sync."""
+        found: list[tuple[str, str]] = []
+        with anyio.move_on_after(_SETTLE_S):
+            while found != [(role, "True") for role in roles]:
+                await anyio.sleep(0.02)
+                pods = [await self._core.read_namespaced_pod(f"r-{ordinal}", NAMESPACE) for ordinal in range(3)]
+                found = [(_label(pod), _in_sync(pod)) for pod in pods]
+            return
+        raise AssertionError(f"the pods say {found}, not {roles}\n{self.story()}")
+
     async def stop(self) -> None:
         """End every process; controllers must end well by SIGTERM."""
         for process in self.memgraphs.values():
@@ -207,6 +219,15 @@ class Cell:
             process.terminate()
         for name, process in self.controllers.items():
             assert process.wait(10) in (0, -signal.SIGKILL), f"{name} ended badly:\n{self.story()}"
+
+
+def _label(pod: client.V1Pod) -> str:
+    return ((pod.metadata and pod.metadata.labels) or {}).get(names.ROLE_LABEL, "")
+
+
+def _in_sync(pod: client.V1Pod) -> str:
+    conditions = (pod.status and pod.status.conditions) or []
+    return next((c.status for c in conditions if c.type == names.IN_SYNC_CONDITION), "")
 
 
 @asynccontextmanager

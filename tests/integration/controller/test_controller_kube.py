@@ -13,9 +13,10 @@ from api_server import api_server, until
 from kubernetes.aio import client
 
 from controller.core.election import LeaseRecord, Timings
-from controller.core.model import Absent, Found, Malformed, Pod, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, Shown, SwitchoverRequest
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
@@ -201,6 +202,52 @@ async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, setti
         await until("r-0 is gone", lambda: not cluster.pods)
         group.cancel_scope.cancel()
     assert pictures[-1] == {}
+
+
+async def test_a_pod_shows_what_it_is_told_and_keeps_the_rest(api: client.ApiClient, settings: Settings) -> None:
+    """Label and condition in one write; the kubelet's condition, other labels and the transition time stay."""
+    cluster = Cluster(api, settings)
+    moments = iter(datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(9))
+    faces = PodFaces(api, NAMESPACE, lambda: next(moments))
+    core = client.CoreV1Api(api)
+    made = memgraph_pod("r-0", "10.0.0.7", "c1")
+    assert made.metadata is not None
+    made.metadata.labels = {"app": "m"}
+    assert made.status is not None
+    made.status.conditions = [client.V1PodCondition(type="Ready", status="True")]
+
+    async def changed(_: Mapping[int, Pod], __: int) -> None:
+        pass
+
+    async def now_shows(shown: Shown) -> client.V1Pod:
+        await faces.show(cluster.pods[0], shown)
+        await until("the watch says so", lambda: cluster.pods[0].shown == shown)
+        return await core.read_namespaced_pod("r-0", NAMESPACE)
+
+    def conditions(pod: client.V1Pod) -> dict[str, tuple[str, str | None, datetime | None]]:
+        found = (pod.status and pod.status.conditions) or []
+        return {c.type: (c.status, c.reason, c.last_transition_time) for c in found}
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(cluster.watch_pods, changed)
+        await create_pod(api, made)
+        await until("r-0 runs", lambda: 0 in cluster.pods and cluster.pods[0].running)
+        assert cluster.pods[0].shown == Shown()
+        first = await now_shows(Shown("sync", True, "InSync", "m"))
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        assert conditions(first) == {"Ready": ("True", None, None), names.IN_SYNC_CONDITION: ("True", "InSync", at)}
+        assert first.metadata is not None
+        assert first.metadata.labels == {"app": "m", names.ROLE_LABEL: "sync"}
+        second = await now_shows(Shown("main", True, "Main", "m"))
+        assert conditions(second)[names.IN_SYNC_CONDITION] == ("True", "Main", at), "it was True all the time"
+        third = await now_shows(Shown("", False, "NoDocument", "m"))
+        assert third.metadata is not None
+        assert third.metadata.labels == {"app": "m"}
+        later = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+        assert conditions(third)[names.IN_SYNC_CONDITION] == ("False", "NoDocument", later)
+        with pytest.raises((Conflict, Unavailable)):
+            await faces.show(replace(cluster.pods[0], uid="another"), Shown("main", True))
+        group.cancel_scope.cancel()
 
 
 async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings: Settings) -> None:

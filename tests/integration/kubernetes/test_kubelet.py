@@ -20,6 +20,7 @@ from sandbox.kubelet.addresses import Addresses, free_block, has_loopback_block
 from sandbox.kubelet.kubelet import Kubelet
 from sandbox.kubelet.processes import Groups
 from sandbox.kubelet.workloads import Workloads
+from sandbox.kubernetes.core.patches import STRATEGIC
 
 pytestmark = pytest.mark.anyio
 Object = dict[str, Any]
@@ -304,6 +305,38 @@ async def test_readiness_follows_its_probe(node: Node, tmp_path: Path) -> None:
     await node.pod("p", lambda pod: not ready(pod))
 
 
+GATE = "example.io/in-sync"
+
+
+async def set_gate(node: Node, name: str, status: str) -> None:
+    """What a controller does: only its own condition, by strategic merge."""
+    condition = {"type": GATE, "status": status, "reason": "Test"}
+    body = {"status": {"conditions": [condition]}, "metadata": {"labels": {"role": status}}}
+    await node.kube.patch("pods", "ns", name, body, "status", kind=STRATEGIC)
+
+
+def condition(pod: Object, kind: str) -> Object | None:
+    return next((c for c in pod["status"].get("conditions") or () if c["type"] == kind), None)
+
+
+async def test_readiness_waits_for_a_gate_and_the_kubelet_leaves_it_alone(node: Node) -> None:
+    """Both ways; what the kubelet reports later does not take the gate's condition away."""
+    gates = [{"conditionType": GATE}]
+    await node.run("p", python("main", FOREVER), readinessGates=gates)
+    pod = await node.pod("p", lambda pod: (condition(pod, "ContainersReady") or {}).get("status") == "True")
+    assert not ready(pod)
+    assert (condition(pod, "Ready") or {})["reason"] == "ReadinessGatesNotReady"
+    await set_gate(node, "p", "True")
+    await node.pod("p", ready)
+    os.kill(await node.pid("p"), signal.SIGKILL)
+    pod = await node.pod("p", lambda pod: ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1)
+    assert condition(pod, GATE) == {"type": GATE, "status": "True", "reason": "Test"}
+    assert pod["metadata"]["labels"]["role"] == "True", "a status may carry labels"
+    assert "reason" not in (condition(pod, "Ready") or {})
+    await set_gate(node, "p", "False")
+    await node.pod("p", lambda pod: not ready(pod))
+
+
 def template(code: str = FOREVER, **spec: Any) -> Object:
     return {
         "metadata": {"labels": {"a": "b"}},
@@ -337,6 +370,39 @@ async def test_a_statefulset_pod_comes_back_with_its_volume(node: Node) -> None:
         assert second["status"]["podIP"] != first["status"]["podIP"]
     await node.kube.patch("statefulsets", "ns", "s", {"spec": {"replicas": 1}})
     await node.gone("s-1")
+
+
+async def test_a_roll_out_waits_for_the_gate(node: Node) -> None:
+    """A StatefulSet's second pod stays what it is until somebody says that the first new one is in sync."""
+    gates = [{"conditionType": GATE}]
+    spec = {"replicas": 2, "template": template(readinessGates=gates)}
+    await node.kube.create("statefulsets", "ns", {"metadata": {"name": "s"}, "spec": spec})
+    first = {name: await node.pod(name, running) for name in ("s-0", "s-1")}
+    for name in first:
+        await set_gate(node, name, "True")
+    changed = {"spec": {"template": template(FOREVER.replace("up", "again"), readinessGates=gates)}}
+    await node.kube.patch("statefulsets", "ns", "s", changed)
+
+    def another(name: str) -> Callable[[Object], bool]:
+        return lambda pod: running(pod) and pod["metadata"]["uid"] != first[name]["metadata"]["uid"]
+
+    second = await node.pod("s-1", another("s-1"))
+    await node.pod("s-1", lambda pod: (condition(pod, "ContainersReady") or {}).get("status") == "True")
+    await until_reported(node, "s", updated=1)
+    assert (await node.pod("s-0", running))["metadata"]["uid"] == first["s-0"]["metadata"]["uid"]
+    await set_gate(node, "s-1", "True")
+    await node.pod("s-0", another("s-0"))
+    assert (await node.pod("s-1", running))["metadata"]["uid"] == second["metadata"]["uid"]
+
+
+async def until_reported(node: Node, name: str, *, updated: int) -> None:
+    """Until the StatefulSet's status counts so many pods of the current revision."""
+    with anyio.fail_after(20):
+        while True:
+            found = await node.kube.get("statefulsets", "ns", name)
+            if found["status"].get("updatedReplicas") == updated:
+                return
+            await anyio.sleep(0.01)
 
 
 async def test_a_deployment_replaces_lost_pods_and_ends_with_its_object(node: Node) -> None:

@@ -14,9 +14,10 @@ from real_release import Release
 from release import rights, used
 
 from controller.core.election import LeaseRecord
-from controller.core.model import Found, Pod
+from controller.core.model import Found, Pod, Shown
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
 from controller.kube.state import StateStore
 from controller.settings import Settings, from_env
@@ -61,7 +62,7 @@ async def test_it_uses_every_right_it_has_and_no_other(release: Release) -> None
         await lease.write(replace(record, transitions=1), create=False)
         assert (await lease.read()) is not None
         await the_document(StateStore(api, release.namespace, names.state_config_map(release.name)))
-        await the_cluster(Cluster(api, settings), release)
+        await the_cluster(Cluster(api, settings), PodFaces(api, release.namespace), release)
     granted = rights(release.objects, ("Role", f"{release.name}-controller"))
     asked = release.cluster.audited(release.account("controller"))
     assert used(asked, granted) == granted
@@ -77,7 +78,7 @@ async def the_document(store: StateStore) -> None:
     await store.write(document("127.0.0.1:1", epoch=9), found.resource_version)
 
 
-async def the_cluster(cluster: Cluster, release: Release) -> None:
+async def the_cluster(cluster: Cluster, faces: PodFaces, release: Release) -> None:
     """Followed, asked, acted on."""
     looks: list[str] = []
 
@@ -95,6 +96,8 @@ async def the_cluster(cluster: Cluster, release: Release) -> None:
         assert (await cluster.request()) is not None
         await cluster.clear_request()
         await cluster.record_event("Published", "m", warning=False)
+        await faces.show(cluster.pods[0], Shown("sync", True, "InSync", "m"))
+        await until("the pod says so", lambda: cluster.pods[0].shown == Shown("sync", True, "InSync", "m"))
         await cluster.delete_pod(cluster.pods[0])
         await until("the pod is gone", lambda: not cluster.pods)
         # A watch is in the audit log from its first byte on: something has to change.

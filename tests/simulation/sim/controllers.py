@@ -12,11 +12,14 @@ from controller.act import Actor
 from controller.core.actions import Action, Outcome
 from controller.core.election import Timings
 from controller.core.memory import Memory
-from controller.core.model import Policy
+from controller.core.model import Pod, Policy, Shown
 from controller.leadership import Leadership
 from controller.loop import Loop, Wake
 from controller.metrics import Metrics
 from controller.observe import Prober
+from controller.ports import PodFaces
+from controller.report import Reporter
+from controller.surfaces import Surfaces
 from sidecar.contract.state import Document
 from sim import ports
 from sim.apiserver import ApiServer
@@ -40,6 +43,13 @@ class Stage:
         self.arrived: ports.Checked = lambda _who, _name, _query: None
         self.event: Callable[[str, str, str], None] = lambda _who, _reason, _message: None
         self.acted: Callable[[str, Action, Outcome], None] = lambda _who, _action, _outcome: None
+
+
+class _NoFaces(PodFaces):
+    """Nobody looks at what pods show: readiness decides nothing in the protocol, and `run` is never started."""
+
+    async def show(self, pod: Pod, shown: Shown) -> None:
+        """Not called."""
 
 
 class _WatchedActor(Actor):
@@ -144,7 +154,8 @@ class Controller:
                 prober=prober,
                 leadership=leadership,
                 actor=actor,
-                metrics=Metrics(),
+                report=Reporter(Metrics()),
+                surfaces=Surfaces(_NoFaces(), leadership.remaining),
                 wake=wake,
             )
             self.leadership, self.loop = leadership, loop

@@ -212,10 +212,10 @@ def fields(document: Document) -> dict[str, Any]:
     return {name: getattr(document, name) for name in document.__dataclass_fields__}
 
 
-async def test_a_lost_compare_and_swap_is_a_failure(world: World) -> None:
+async def test_a_lost_compare_and_swap_is_a_conflict(world: World) -> None:
     """Somebody else wrote first."""
     outcome, said = await world.actor.execute(Publish(DOCUMENT, "0"))
-    assert (outcome, said) == (Outcome.FAILED, "409")
+    assert (outcome, said) == (Outcome.CONFLICT, "409")
 
 
 REGISTER = Register(ON, OF, "memgraph_1_t1_0", "m-1:10000", Mode.STRICT_SYNC)

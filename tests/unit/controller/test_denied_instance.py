@@ -65,7 +65,7 @@ async def test_a_refusal_of_credentials_is_no_silence_and_no_answer() -> None:
 async def test_the_first_login_has_more_time_than_a_probe_of_a_known_process() -> None:
     """A server checks passwords slowly on purpose; a hung one must still be found soon (P-F1)."""
     server = Server()
-    prober = Prober(server, 0.5, lambda: None, FIRST_LOGIN_S)
+    prober = Prober(server, 0.5, lambda: None, first_timeout_s=FIRST_LOGIN_S)
     await prober.pods_changed({0: POD}, 1)
     await prober.refresh(0)
     assert server.timeouts[0] > PROBE_TIMEOUT_S
