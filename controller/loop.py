@@ -14,6 +14,7 @@ from controller.core.absorb import absorb
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    CloseOrder,
     Demote,
     Drop,
     Mark,
@@ -23,9 +24,10 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
 )
 from controller.core.memory import Memory
-from controller.core.model import Observation, Policy, Stored, SwitchoverRequest
+from controller.core.model import Observation, Policy, ReseedOrders, Stored, SwitchoverRequest
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.leadership import Leadership
@@ -39,7 +41,14 @@ LOG: Final = logging.getLogger(__name__)
 _AFTER_FAILURE_S: Final = 0.05  # a failed action is planned again; not as fast as the processor can
 _EVENT_S: Final = 2.0  # an Event is a courtesy: it never holds anything up
 _WARNINGS: Final = frozenset(
-    {Reason.NO_CANDIDATE, Reason.REBUILD_AMBIGUOUS, Reason.PARTNER_LOST, Reason.SWITCHOVER_REFUSED}
+    {
+        Reason.NO_CANDIDATE,
+        Reason.REBUILD_AMBIGUOUS,
+        Reason.PARTNER_LOST,
+        Reason.SWITCHOVER_REFUSED,
+        Reason.DIVERGED_REPLICA,
+        Reason.RESEED_FAILED,
+    }
 )
 
 
@@ -87,6 +96,7 @@ class Loop:
         self._wake = wake
         self._stored: Stored | None = None
         self._request: SwitchoverRequest | None = None
+        self._orders = ReseedOrders()
         self._stale = True
         self._said: tuple[Reason, str] | None = None
         self._unavailable = False
@@ -149,13 +159,14 @@ class Loop:
             try:
                 self._stored = await self._store.read()
                 self._request = await self._cluster.request()
+                self._orders = await self._cluster.reseed_orders()
             except Unavailable:
                 self._stale = True
                 raise
-        record = self._leadership.record
+        record, wall = self._leadership.record, datetime.now(UTC)
         return Observation(
             now=anyio.current_time(),
-            updated_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            updated_at=wall.isoformat(timespec="milliseconds"),
             identity=self._identity,
             stored=self._stored,
             instances=self._prober.instances,
@@ -163,6 +174,8 @@ class Loop:
             lease_epoch=record.epoch if record else 0,
             lease_term=record.term if record else 0,
             request=self._request,
+            orders=self._orders,
+            unix_s=wall.timestamp(),
             policy=self._policy,
         )
 
@@ -209,7 +222,7 @@ class Loop:
         self._said = (decision.reason, decision.message)
         self._metrics.decided(decision.reason)
         logs.emit(LOG, "OpinionChanged", reason=decision.reason, message=decision.message)
-        if isinstance(decision.action, (Publish, AnswerRequest)) or decision.reason in _WARNINGS:
+        if isinstance(decision.action, (Publish, AnswerRequest, Reseed, CloseOrder)) or decision.reason in _WARNINGS:
             group.start_soon(self._record_event, decision.reason, decision.message)
 
     async def _record_event(self, reason: Reason, message: str) -> None:

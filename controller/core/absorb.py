@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from controller.core.actions import Action, Demote, Drop, Outcome, Prove, Publish, Register
+from controller.core.actions import Action, CloseOrder, Demote, Drop, Outcome, Prove, Publish, Register, Reseed
 from controller.core.memory import Memory, with_item, without
 
 _FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
@@ -27,6 +27,12 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
                 return replace(memory, proven=memory.proven | {action.registration})
             # Forgotten, it is an unknown strict registration, which is dropped: only a fresh one is proof (P-S2).
             return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
+        case Reseed() if outcome is Outcome.DONE:
+            return replace(memory, reseed_sent=action.pod.uid, reseed_failed=memory.reseed_failed - {action.ordinal})
+        case Reseed():
+            return _back_off(memory, action.ordinal, now, _FIRST_BACKOFF_S)
+        case CloseOrder() if outcome is Outcome.DONE and action.failed:
+            return replace(memory, reseed_failed=memory.reseed_failed | {action.order.ordinal})
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
     return memory
@@ -48,7 +54,11 @@ def _registered(memory: Memory, action: Register, outcome: Outcome, now: float) 
             registered=with_item(memory.registered, action.name, action.replica.pod.incarnation),
             registered_at=with_item(memory.registered_at, action.name, now),
             backoff_s=without(memory.backoff_s, ordinal),
+            diverged=without(memory.diverged, ordinal),
         )
+    if outcome is Outcome.DIVERGED:
+        between = (action.replica.pod.incarnation, action.on.pod.incarnation)
+        return replace(memory, diverged=with_item(memory.diverged, ordinal, between))
     first = _FIRST_BACKOFF_S if outcome is Outcome.FAILED else _UNKNOWN_BACKOFF_S
     return _back_off(memory, ordinal, now, first)
 

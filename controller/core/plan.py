@@ -17,6 +17,7 @@ from controller.core.model import Answer, Found, Observation
 from controller.core.partner import gain_partner, keep_partner
 from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
+from controller.core.reseed import note_diverged, remark, reseed
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, raise_epoch
 from controller.core.view import View, ordinal_of, readers, serving
@@ -46,7 +47,7 @@ def _serve(view: View) -> Plan:
     if answer is None:
         message = f"main {view.document.main_pod} has not answered for a moment"
         return view.plan(Reason.STEADY, message, None, 0.1)
-    view = _note_positions(view, answer)
+    view = note_diverged(_note_positions(view, answer), answer)
     step = demote_second_main(view) or delete_hung_main(view)
     if step is not None:
         return step
@@ -58,6 +59,7 @@ def _serve(view: View) -> Plan:
         switch_over(view, answer)
         or drop_unfit(view, answer)
         or gain_partner(view, answer)
+        or reseed(view)
         or register_missing(view, answer)
         or _read_addresses(view, answer)
     )
@@ -95,6 +97,12 @@ def _read_addresses(view: View, answer: Answer) -> Plan | None:
 def _steady(view: View) -> Plan:
     document = view.document
     if document.sync is None:
+        reason = Reason.UNPROTECTED
         message = f"{document.main_pod} is main, and no replica is known to hold every write"
-        return view.plan(Reason.UNPROTECTED, message)
-    return view.plan(Reason.STEADY, f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write")
+    else:
+        reason = Reason.STEADY
+        message = f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write"
+    remarked = remark(view)
+    if remarked is not None:
+        reason, message = remarked[0], f"{message}; {remarked[1]}"
+    return view.plan(reason, message)

@@ -53,3 +53,9 @@ class Reason(StrEnum):
     REPLICA_REGISTERING = "ReplicaRegistering"
     REGISTRATION_DROPPED = "RegistrationDropped"
     READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
+    # Diverged replicas (R)
+    DIVERGED_REPLICA = "DivergedReplica"
+    RESEEDING = "Reseeding"
+    RESEEDED = "Reseeded"
+    RESEED_WITHDRAWN = "ReseedWithdrawn"
+    RESEED_FAILED = "ReseedFailed"

@@ -178,6 +178,7 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
     assert rules(objects, "Role", "graph-controller") == {
         ("", "configmaps", "*", "create"),
         *(("", "configmaps", name, verb) for name in (state, requests) for verb in ("get", "list", "watch", "update")),
+        *(("", "configmaps", names.reseed_config_map("graph"), verb) for verb in ("get", "update")),
         ("coordination.k8s.io", "leases", "*", "create"),
         *(("coordination.k8s.io", "leases", names.lease("graph"), verb) for verb in ("get", "update")),
         *(("", "pods", "*", verb) for verb in ("list", "watch", "delete")),
@@ -293,7 +294,11 @@ def test_every_instance_is_born_a_replica(objects: Objects) -> None:
     (mount,) = [m for m in container["volumeMounts"] if m["name"] == "init"]
     assert f"--init-file={mount['mountPath']}/init.cypherl" in container["args"]
     assert "--replication-restore-state-on-startup=false" in container["args"]
-    assert "initContainers" not in stateful["template"]["spec"]
+    (init,) = stateful["template"]["spec"]["initContainers"]
+    script = one(objects, "ConfigMap", "graph-init")["data"]["reseed.sh"]
+    assert script == (CHART / "files" / "reseed.sh").read_text()
+    assert "REPLICATION" not in script, "no init container decides a role"
+    assert init["command"] == ["/bin/sh", f"{mount['mountPath']}/reseed.sh"]
     assert stateful["podManagementPolicy"] == "Parallel"
 
 
