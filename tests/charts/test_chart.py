@@ -42,6 +42,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "controller": {
             "credentialsSecret": "memgraph-user",
             "onNoSyncReplica": "block",
+            "onDiverged": "manual",
             "registerBy": "ip",
             "lease": {"duration": 15, "renewDeadline": 10, "retryPeriod": 2},
         },
@@ -168,6 +169,7 @@ def test_values_reach_the_settings(render: Render) -> None:
         "graph",
         "graph-nodes",
     )
+    assert settings.policy.on_diverged == "manual"
     chosen = webhook.settings.from_env(environment(render(VALUES["pinned and placed"]), "graph-webhook"))
     assert chosen.release.sidecar_image == "example/sidecar@sha256:" + "0" * 64
     assert (chosen.port, chosen.release.cluster, chosen.release.default) == (9443, "graph", True)

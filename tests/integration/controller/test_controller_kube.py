@@ -13,7 +13,7 @@ from api_server import api_server, until
 from kubernetes.aio import client
 
 from controller.core.election import LeaseRecord, Timings
-from controller.core.model import Absent, Found, Malformed, Pod, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, SwitchoverRequest
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.lease import LeaseStore
@@ -196,11 +196,35 @@ async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, setti
         assert pod.volume == pod.uid, "without a claim, the pod is its own volume"
         assert set(cluster.pods) == {0}
         with pytest.raises(Conflict):
+            await cluster.delete_pod(replace(pod, uid="another"), graceful=True)
+        with pytest.raises(Conflict):
             await cluster.delete_pod(replace(pod, uid="another"))
         await cluster.delete_pod(pod)
         await until("r-0 is gone", lambda: not cluster.pods)
         group.cancel_scope.cancel()
     assert pictures[-1] == {}
+
+
+async def test_one_re_seed_order_is_open_at_a_time(api: client.ApiClient, settings: Settings) -> None:
+    """Created, replaced and closed by compare-and-swap; nothing else in the ConfigMap survives."""
+    cluster = Cluster(api, settings)
+    assert await cluster.reseed_orders() == ReseedOrders()
+    order = ReseedOrder(2, "uid-2", 7, 1_800_000_000)
+    await cluster.write_reseed_order(order, None)
+    first = await cluster.reseed_orders()
+    assert first.open == order
+    with pytest.raises(Conflict):
+        await cluster.write_reseed_order(order, None)
+    other = replace(order, ordinal=1)
+    await cluster.write_reseed_order(other, first.resource_version)
+    with pytest.raises(Conflict):
+        await cluster.write_reseed_order(None, first.resource_version)
+    second = await cluster.reseed_orders()
+    assert second.open == other
+    await cluster.write_reseed_order(None, second.resource_version)
+    assert (await cluster.reseed_orders()).open is None
+    stored = await client.CoreV1Api(api).read_namespaced_config_map(names.reseed_config_map("r"), NAMESPACE)
+    assert not stored.data
 
 
 async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings: Settings) -> None:

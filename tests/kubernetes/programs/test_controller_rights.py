@@ -94,6 +94,8 @@ async def the_cluster(cluster: Cluster, release: Release) -> None:
         assert cluster.pods[0].volume not in ("", cluster.pods[0].uid), "its claim was read"
         assert (await cluster.request()) is not None
         await cluster.clear_request()
+        for _ in range(2):
+            await cluster.write_reseed_order(None, (await cluster.reseed_orders()).resource_version)
         await cluster.record_event("Published", "m", warning=False)
         await cluster.delete_pod(cluster.pods[0])
         await until("the pod is gone", lambda: not cluster.pods)
