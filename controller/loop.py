@@ -48,6 +48,7 @@ _WARNINGS: Final = frozenset(
         Reason.SWITCHOVER_REFUSED,
         Reason.DIVERGED_REPLICA,
         Reason.RESEED_FAILED,
+        Reason.RESEED_WITHDRAWN,
     }
 )
 

@@ -28,7 +28,8 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
             # Forgotten, it is an unknown strict registration, which is dropped: only a fresh one is proof (P-S2).
             return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
         case Reseed() if outcome is Outcome.DONE:
-            return replace(memory, reseed_sent=action.pod.uid, reseed_failed=memory.reseed_failed - {action.ordinal})
+            failed = memory.reseed_failed - {action.ordinal}
+            return replace(memory, reseed_sent=action.pod.uid, reseed_failed=failed, reseed_asked=None)
         case Reseed():
             return _back_off(memory, action.ordinal, now, _FIRST_BACKOFF_S)
         case CloseOrder() if outcome is Outcome.DONE and action.failed:

@@ -60,6 +60,8 @@ class Memory:
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
     diverged: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     """Ordinal -> the incarnations of the replica and of the main that it diverged from."""
+    reseed_asked: int | None = None
+    """Ordinal of a re-seed that a person asked for and that was accepted."""
     reseed_sent: str = ""
     """UID of the last pod this leader deleted for a re-seed."""
     reseed_failed: frozenset[int] = frozenset()

@@ -58,10 +58,15 @@ def _empty(answer: Answer) -> bool:
 
 
 def reseed(view: View) -> Plan | None:
-    """Look after the open order; without one, re-seed a diverged replica that needs no person's word."""
-    order = view.obs.orders.open
+    """Look after the open order; without one, re-seed who was asked for, or who diverged and needs no person's word."""
+    order, asked = view.obs.orders.open, view.memory.reseed_asked
     if order is not None:
         return _attend(view, order)
+    if asked is not None and _rested(view, asked):
+        why = reseed_refusal(view, asked)
+        if why is None:
+            return reseed_plan(view, asked)
+        return view.remember(reseed_asked=None).wait(Reason.RESEED_WITHDRAWN, f"no re-seed any more: {why}", 0.1)
     for instance in view.obs.instances:
         if not diverged(view, instance, view.main) or not _rested(view, instance.ordinal):
             continue
@@ -215,6 +220,8 @@ def _attend(view: View, order: ReseedOrder) -> Plan | None:
         return _close(view, order, Reason.RESEED_FAILED, f"{name} was replaced, and still has its former data")
     if view.obs.unix_s >= order.expires:
         return _close(view, order, Reason.RESEED_FAILED, f"{name} did not come back before its order expired")
+    if order.ordinal >= view.obs.replicas_wanted:
+        return _close(view, order, Reason.RESEED_WITHDRAWN, f"{name} is no longer wanted")
     if instance.pod is None or replaced or instance.pod.deleting or view.memory.reseed_sent == order.pod_uid:
         return None
     if not _rested(view, order.ordinal):

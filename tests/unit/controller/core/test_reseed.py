@@ -274,6 +274,31 @@ def switchover_accepted(toy: Toy) -> int:
     return 0
 
 
+def asked(toy: Toy, ordinal: int) -> None:
+    """A person's request was accepted."""
+    toy.memory = replace(toy.memory, reseed_asked=ordinal)
+
+
+def test_what_a_person_asked_for_is_done_once() -> None:
+    """Any replica but the partner, diverged or not (P-R2)."""
+    toy = serving()
+    toy.write()
+    asked(toy, 2)
+    (action,) = reseeds(toy.settle())
+    assert action.ordinal == 2
+    assert (toy.nodes[1].incarnation, toy.nodes[2].incarnation) == (0, 1)
+    healthy(toy)
+
+
+def test_what_a_person_asked_for_is_dropped_if_it_may_no_longer_be() -> None:
+    """The partner, by now: said, and never done later by surprise."""
+    toy = serving()
+    asked(toy, 1)
+    assert toy.step().reason is Reason.RESEED_WITHDRAWN
+    toy.fail(1, "gone")
+    assert reseeds(toy.settle()) == []
+
+
 def another_order(toy: Toy) -> int:
     toy.order = ReseedOrder(2, "uid-2", toy.document.epoch, 10**10)
     return 0
@@ -393,6 +418,16 @@ def test_an_order_ends_when_the_pod_does_not_come_back_in_time() -> None:
     plans = toy.settle(steps=3000, quiet_s=70)
     assert [p.reason for p in plans if isinstance(p.action, CloseOrder)] == [Reason.RESEED_FAILED]
     assert toy.order is None
+
+
+def test_an_order_for_an_instance_that_is_no_longer_wanted_holds_up_nobody() -> None:
+    toy = diverged()
+    toy.kubelet = "slow"
+    toy.settle()
+    toy.order = ReseedOrder(3, "uid-3", toy.document.epoch, 10**10)
+    plan = toy.step()
+    assert isinstance(plan.action, CloseOrder)
+    assert plan.reason is Reason.RESEED_WITHDRAWN
 
 
 def test_an_order_is_void_once_the_main_changed() -> None:
