@@ -76,9 +76,13 @@ class Volume:
         self.environment = {}
 
     def contents(self) -> dict[str, str]:
-        """Directory -> whose data it is."""
-        folders = (self.root / "volume").glob("mg_data*")
-        return {folder.name: (folder / "second").read_text() for folder in folders}
+        """Directory -> whose data it is; a copy that lacks a file is marked so."""
+        found = {}
+        for folder in (self.root / "volume").glob("mg_data*"):
+            whose = sorted({path.read_text() for path in folder.iterdir()})
+            complete = len(list(folder.iterdir())) == 2 and len(whose) == 1
+            found[folder.name] = whose[0] if complete else f"parts of {whose}"
+        return found
 
 
 @pytest.fixture

@@ -103,7 +103,8 @@ class Toy:
         self.order: ReseedOrder | None = None
         self.order_version: str | None = None
         self.kubelet = "prompt"
-        """What becomes of a pod that is deleted with its grace: prompt, slow (`replace` does it), deaf to orders."""
+        """What becomes of a pod that is deleted with its grace: prompt, slow (`replace` does it), unseen (slow, and the
+        watch does not tell), deaf to orders."""
 
     def observation(self) -> Observation:
         """What a leader sees now."""
@@ -222,8 +223,8 @@ class Toy:
     def _reseed(self, action: Reseed) -> Outcome:
         outcome = self._write_order(action.order, action.resource_version)
         if outcome is Outcome.DONE and action.pod == self.nodes[action.ordinal].pod():
-            self.nodes[action.ordinal].deleting = True
-            if self.kubelet != "slow":
+            self.nodes[action.ordinal].deleting = self.kubelet != "unseen"
+            if self.kubelet in ("prompt", "deaf"):
                 self.replace(action.ordinal)
         return outcome
 

@@ -13,7 +13,18 @@ from toy_cluster import Toy, healthy, serving
 from controller.core.absorb import absorb
 from controller.core.actions import CloseOrder, Outcome, Plan, Register, Reseed
 from controller.core.memory import Memory
-from controller.core.model import Absent, Found, Mode, OnDiverged, Policy, ReseedOrder, Role, Status, SwitchoverRequest
+from controller.core.model import (
+    Absent,
+    Found,
+    Mode,
+    OnDiverged,
+    OnNoSyncReplica,
+    Policy,
+    ReseedOrder,
+    Role,
+    Status,
+    SwitchoverRequest,
+)
 from controller.core.orders import from_data, to_data
 from controller.core.reasons import Reason
 from controller.core.reseed import reseed_plan, reseed_refusal
@@ -117,6 +128,19 @@ def test_what_the_main_reports_as_diverged_is_remembered() -> None:
     reasons = [p.reason for p in toy.settle()]
     assert Reason.REGISTRATION_DROPPED in reasons
     assert last_words(toy).reason is Reason.DIVERGED_REPLICA
+
+
+def test_what_the_main_reports_of_an_earlier_process_is_not() -> None:
+    """The one that runs now may have begun anew: only a registration made for it says something of it."""
+    toy = serving()
+    toy.write()
+    toy.restart(2)
+    main = toy.nodes[0]
+    main.registrations = [
+        replace(row, status=Status.DIVERGED) if ordinal_of(row.name) == 2 else row for row in main.registrations
+    ]
+    assert reseeds(toy.settle()) == []
+    healthy(toy)
 
 
 def test_by_hand_only_it_says_so_and_names_the_command() -> None:
@@ -420,6 +444,12 @@ def test_an_order_ends_when_the_pod_does_not_come_back_in_time() -> None:
     assert toy.order is None
 
 
+def test_a_pod_is_deleted_once_even_if_the_watch_is_slow_to_tell() -> None:
+    toy = diverged()
+    toy.kubelet = "unseen"
+    assert len(reseeds(toy.settle(quiet_s=30))) == 1
+
+
 def test_an_order_for_an_instance_that_is_no_longer_wanted_holds_up_nobody() -> None:
     toy = diverged()
     toy.kubelet = "slow"
@@ -486,3 +516,19 @@ def test_a_refused_deletion_is_tried_again_later() -> None:
     toy.apply = lambda action: Outcome.FAILED  # type: ignore[method-assign]  # the API server refuses everything
     plans = [toy.step() for _ in range(30)]
     assert len(reseeds(plans)) <= 3
+
+
+def test_with_block_a_main_whose_every_replica_diverged_waits_for_serve() -> None:
+    """P-R1 re-seeds nobody while `cut`, and `block` stays cut without a partner: a person has to choose `serve`."""
+    toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    toy.write()
+    toy.fail(0, "refused")
+    toy.settle()
+    toy.nodes[0].tail = True
+    toy.restart(0)
+    assert reseeds(toy.settle(quiet_s=30)) == []
+    assert toy.document.phase is Phase.CUT
+    toy.policy, toy.memory = Policy(), Memory()
+    toy.settle()
+    healthy(toy)
+    assert not toy.nodes[0].tail
