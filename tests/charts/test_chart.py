@@ -300,6 +300,12 @@ def test_every_instance_is_born_a_replica(objects: Objects) -> None:
     script = one(objects, "ConfigMap", "graph-init")["data"]["reseed.sh"]
     assert script == (CHART / "files" / "reseed.sh").read_text()
     assert "REPLICATION" not in script, "no init container decides a role"
+    mounts = {m["mountPath"]: m["name"] for m in init["volumeMounts"]}
+    maps = {v["name"]: v["configMap"] for v in stateful["template"]["spec"]["volumes"]}
+    data, orders, state = (mounts[path] for path in init["args"])
+    assert data == stateful["volumeClaimTemplates"][0]["metadata"]["name"]
+    assert maps[orders] == {"name": names.reseed_config_map("graph"), "optional": True}
+    assert maps[state] == {"name": names.state_config_map("graph"), "optional": True}
     assert init["command"] == ["/bin/sh", f"{mount['mountPath']}/reseed.sh"]
     assert stateful["podManagementPolicy"] == "Parallel"
 
