@@ -16,6 +16,7 @@ from controller.core.actions import (
     Action,
     AnswerRequest,
     ApplyUser,
+    CloseOrder,
     DeletePod,
     Demote,
     Drop,
@@ -25,10 +26,11 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
     StepDown,
     Target,
 )
-from controller.core.model import Found, Pod, Role
+from controller.core.model import Found, Pod, ReseedOrder, Role
 from controller.observe import DROP_STALL_S, REGISTER_STALL_S, Prober
 from controller.ports import Cluster, Conflict, Database, Denied, LostAnswer, PortError, Rejected, Silent, StateStore
 from controller.users import Users
@@ -115,6 +117,10 @@ class Actor:
             case DeletePod():
                 self._may(_COMMAND_S)
                 await self._cluster.delete_pod(action.pod)
+            case Reseed():
+                return await self._reseed(action)
+            case CloseOrder():
+                await self._write_order(None, action.resource_version)
             case AnswerRequest():
                 self._may(_COMMAND_S)
                 await self._cluster.clear_request()
@@ -251,3 +257,33 @@ class Actor:
                 await anyio.sleep(_PROOF_PAUSE_S)
         await self._run(main, f"MATCH (n:{parse.PROBE_LABEL}) DETACH DELETE n;")
         return Outcome.DONE if found else Outcome.FAILED
+
+    async def _reseed(self, action: Reseed) -> Outcome:
+        """P-R1: only while the document still says so, and the main still holds what it is trusted to hold."""
+        stored = await self._store.read()
+        if not isinstance(stored, Found):
+            return Outcome.FAILED
+        if (stored.document.term, stored.document.epoch) != (action.term, action.order.epoch):
+            return Outcome.FAILED
+        current = self._cluster.pods.get(action.main.ordinal)
+        if current is None or current.incarnation != action.main.pod.incarnation:
+            return Outcome.FAILED
+        ask = partial(self._run, action.main.pod)
+        if await questions.role(ask) is not Role.MAIN:
+            return Outcome.FAILED
+        if (await questions.storage(ask)).get("database_uuid") != action.database_uuid:
+            return Outcome.FAILED
+        if parse.marker(await ask("SHOW INDEX INFO;")) != action.marker:
+            return Outcome.FAILED
+        await self._write_order(action.order, action.resource_version)
+        self._may(_COMMAND_S)
+        await self._cluster.delete_pod(action.pod, graceful=True)
+        return Outcome.DONE
+
+    async def _write_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        self._may(_COMMAND_S)
+        try:
+            await self._cluster.write_reseed_order(order, resource_version)
+        except LostAnswer:
+            if (await self._cluster.reseed_orders()).open != order:
+                raise

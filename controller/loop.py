@@ -15,6 +15,7 @@ from controller.core.actions import (
     Action,
     AnswerRequest,
     ApplyUser,
+    CloseOrder,
     Demote,
     Drop,
     Mark,
@@ -24,9 +25,10 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
 )
 from controller.core.memory import Memory
-from controller.core.model import Observation, Policy, Stored, SwitchoverRequest
+from controller.core.model import Observation, Policy, ReseedOrders, Stored, SwitchoverRequest
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.leadership import Leadership
@@ -48,6 +50,9 @@ _WARNINGS: Final = frozenset(
         Reason.PARTNER_LOST,
         Reason.SWITCHOVER_REFUSED,
         Reason.CREDENTIALS_REFUSED,
+        Reason.DIVERGED_REPLICA,
+        Reason.RESEED_FAILED,
+        Reason.RESEED_WITHDRAWN,
     }
 )
 
@@ -100,6 +105,7 @@ class Loop:
         self._users = users
         self._stored: Stored | None = None
         self._request: SwitchoverRequest | None = None
+        self._orders = ReseedOrders()
         self._stale = True
         self._unavailable = False
         self.memory = Memory()
@@ -163,13 +169,14 @@ class Loop:
             try:
                 self._stored = await self._store.read()
                 self._request = await self._cluster.request()
+                self._orders = await self._cluster.reseed_orders()
             except Unavailable:
                 self._stale = True
                 raise
-        record, instances = self._leadership.record, self._prober.instances
+        record, instances, wall = self._leadership.record, self._prober.instances, datetime.now(UTC)
         return Observation(
             now=anyio.current_time(),
-            updated_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            updated_at=wall.isoformat(timespec="milliseconds"),
             identity=self._identity,
             stored=self._stored,
             instances=self._users.seen(instances) if self._users else instances,
@@ -178,6 +185,8 @@ class Loop:
             lease_term=record.term if record else 0,
             request=self._request,
             users=self._users.wanted if self._users else None,
+            orders=self._orders,
+            unix_s=wall.timestamp(),
             policy=self._policy,
         )
 
@@ -197,7 +206,7 @@ class Loop:
         """Say a change of opinion once: in the log, as a metric, and as an Event."""
         if not self._report.decided(observation, decision):
             return
-        if isinstance(decision.action, (Publish, AnswerRequest)) or decision.reason in _WARNINGS:
+        if isinstance(decision.action, (Publish, AnswerRequest, Reseed, CloseOrder)) or decision.reason in _WARNINGS:
             group.start_soon(self._record_event, decision.reason, decision.message)
 
     async def _record_event(self, reason: Reason, message: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from controller.core.election import LeaseRecord
 from controller.core.logins import Login
-from controller.core.model import Pod, Shown, Stored, SwitchoverRequest
+from controller.core.model import Pod, ReseedOrder, ReseedOrders, Shown, Stored, SwitchoverRequest
 from sidecar.contract.state import Document
 
 
@@ -109,8 +109,20 @@ class Cluster(Protocol):
     def replicas_wanted(self) -> int:
         """spec.replicas of the StatefulSet."""
 
-    async def delete_pod(self, pod: Pod) -> None:
-        """Delete this very pod (by UID) with grace 0. Raises Conflict (another pod by now), Unavailable."""
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        """Delete this very pod (by UID), with grace 0 or with its own.
+
+        Raises Conflict (another pod by now), Unavailable.
+        """
+
+    async def reseed_orders(self) -> ReseedOrders:
+        """The open re-seed order. Raises Unavailable."""
+
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        """Compare-and-swap: this order alone is open, or none; resource_version None creates the ConfigMap.
+
+        Raises Conflict, LostAnswer, Unavailable.
+        """
 
     async def request(self) -> SwitchoverRequest | None:
         """What a person asks for now."""

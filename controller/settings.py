@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from controller.core.election import Timings
-from controller.core.model import OnNoSyncReplica, Policy
+from controller.core.model import OnDiverged, OnNoSyncReplica, Policy
 from sidecar.contract.env import BadSettings
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_REGISTER_BY": "dns or ip: how replicas are addressed (default dns)",
     "MEMGRAPH_HA_CLUSTER_DOMAIN": "the cluster's DNS domain (default cluster.local)",
     "MEMGRAPH_HA_ON_NO_SYNC_REPLICA": "serve or block writes while no replica holds them all (default serve)",
+    "MEMGRAPH_HA_ON_DIVERGED": "reseed, or manual: what becomes of a replica that diverged (default reseed)",
     "MEMGRAPH_HA_LEASE_DURATION_S": "seconds after which a silent leader is replaced (default 4)",
     "MEMGRAPH_HA_LEASE_RENEW_DEADLINE_S": "seconds after which a leader gives up renewing (default 3)",
     "MEMGRAPH_HA_LEASE_RETRY_PERIOD_S": "seconds between looks at the Lease (default 0.5)",
@@ -92,6 +93,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     )
     policy = Policy(
         on_no_sync_replica=take("MEMGRAPH_HA_ON_NO_SYNC_REPLICA", OnNoSyncReplica, "serve", "serve or block"),
+        on_diverged=take("MEMGRAPH_HA_ON_DIVERGED", OnDiverged, "reseed", "reseed or manual"),
         probe_interval_s=seconds("MEMGRAPH_HA_PROBE_INTERVAL_S", "0.5"),
         cut_settle_s=seconds("MEMGRAPH_HA_CUT_SETTLE_S", "0.25"),
     )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from controller.core.actions import Action, ApplyUser, Demote, Drop, Outcome, Prove, Publish, Register
+from controller.core.actions import (
+    Action,
+    ApplyUser,
+    CloseOrder,
+    Demote,
+    Drop,
+    Outcome,
+    Prove,
+    Publish,
+    Register,
+    Reseed,
+)
 from controller.core.memory import Memory, with_item, without
 
 _FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
@@ -30,6 +41,13 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
             return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
         case ApplyUser() if outcome is not Outcome.DONE:
             return _user_failed(memory, action, now)
+        case Reseed() if outcome is Outcome.DONE:
+            failed = memory.reseed_failed - {action.ordinal}
+            return replace(memory, reseed_sent=action.pod.uid, reseed_failed=failed, reseed_asked=None)
+        case Reseed():
+            return _back_off(memory, action.ordinal, now, _FIRST_BACKOFF_S)
+        case CloseOrder() if outcome is Outcome.DONE and action.failed:
+            return replace(memory, reseed_failed=memory.reseed_failed | {action.order.ordinal})
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
     return memory
@@ -51,7 +69,11 @@ def _registered(memory: Memory, action: Register, outcome: Outcome, now: float) 
             registered=with_item(memory.registered, action.name, action.replica.pod.incarnation),
             registered_at=with_item(memory.registered_at, action.name, now),
             backoff_s=without(memory.backoff_s, ordinal),
+            diverged=without(memory.diverged, ordinal),
         )
+    if outcome is Outcome.DIVERGED:
+        between = (action.replica.pod.incarnation, action.on.pod.incarnation)
+        return replace(memory, diverged=with_item(memory.diverged, ordinal, between))
     first = _FIRST_BACKOFF_S if outcome is Outcome.FAILED else _UNKNOWN_BACKOFF_S
     return _back_off(memory, ordinal, now, first)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.core.memory import Memory
-from controller.core.model import Mode, Pod
+from controller.core.model import Mode, Pod, ReseedOrder
 from controller.core.reasons import Reason
 from sidecar.contract.state import Document
 
@@ -103,6 +103,32 @@ class DeletePod:
 
 
 @dataclass(frozen=True, slots=True)
+class Reseed:
+    """Write the order, then delete the pod it names (P-R1), with its ordinary grace.
+
+    First the document and the main are asked again: the same term and epoch, and MAIN with this database and marker.
+    """
+
+    pod: Pod
+    ordinal: int
+    order: ReseedOrder
+    resource_version: str | None
+    term: int
+    main: Target
+    database_uuid: str
+    marker: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOrder:
+    """Take the re-seed order away: it was carried out, or must no longer be."""
+
+    order: ReseedOrder
+    resource_version: str | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerRequest:
     """Take the request away; the plan's reason and message say what became of it."""
 
@@ -112,7 +138,10 @@ class StepDown:
     """Give up the lease: another leader's term began (P-W2)."""
 
 
-Action = StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | ApplyUser | DeletePod | AnswerRequest
+Action = (
+    StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | ApplyUser | DeletePod | Reseed
+    | CloseOrder | AnswerRequest
+)  # fmt: skip
 
 
 class Outcome(StrEnum):

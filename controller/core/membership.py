@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.core.actions import DeletePod, Demote, Drop, Plan, Register
 from controller.core.model import Answer, Instance, Mode, Registration, Role, Status
 from controller.core.reasons import Reason
-from controller.core.view import View, name_of, ordinal_of, strict, target
+from controller.core.view import View, diverged, name_of, ordinal_of, strict, target
 
 _INVALID_FOR_S = 3.0  # the main's own checker heals a short break within its three strikes
 
@@ -103,6 +103,7 @@ def _may_register(view: View, instance: Instance) -> bool:
         and instance.ordinal < view.obs.replicas_wanted
         and instance.pod is not None
         and not instance.pod.deleting
+        and not diverged(view, instance, view.main)
         and view.answers(instance, Role.REPLICA)
         and view.obs.now >= view.memory.backoff_until.get(instance.ordinal, 0.0)
     )

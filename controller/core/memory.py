@@ -56,10 +56,18 @@ class Memory:
     registered_at: Mapping[str, float] = field(default_factory=dict)
     proven: frozenset[str] = frozenset()
     backoff_until: Mapping[int, float] = field(default_factory=dict)
-    """Ordinal -> when it may be registered again."""
+    """Ordinal -> when it may be registered or re-seeded again."""
     backoff_s: Mapping[int, float] = field(default_factory=dict)
     last_ts: Mapping[int, int] = field(default_factory=dict)
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
+    diverged: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """Ordinal -> the incarnations of the replica and of the main that it diverged from."""
+    reseed_asked: int | None = None
+    """Ordinal of a re-seed that a person asked for and that was accepted."""
+    reseed_sent: str = ""
+    """UID of the last pod this leader deleted for a re-seed."""
+    reseed_failed: frozenset[int] = frozenset()
+    """Ordinals whose last re-seed did not take: not tried again without a person's word (P-R2)."""
     partner: Sighting | None = None
     users_failed: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     """(incarnation, version, user) -> when that user may be tried again."""

@@ -196,11 +196,19 @@ class OnNoSyncReplica(StrEnum):
     BLOCK = "block"
 
 
+class OnDiverged(StrEnum):
+    """What to do with a replica that holds commits the main never had (P-R2)."""
+
+    RESEED = "reseed"
+    MANUAL = "manual"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The operator's choices and the protocol's waits. Times in seconds."""
 
     on_no_sync_replica: OnNoSyncReplica = OnNoSyncReplica.SERVE
+    on_diverged: OnDiverged = OnDiverged.RESEED
     probe_interval_s: float = 0.5
     cut_settle_s: float = 0.25  # P-F5: sidecars close within this
     partner_wait_s: float = 0.3  # P-S5: how long a `cut` waits for S1
@@ -211,6 +219,8 @@ class Policy:
     partner_grace_s: float = 1.0  # one tick of the main's own checker, which may heal the link by itself
     strict_wait_s: float = 2.0  # a strict registration that is not ready refuses writes meanwhile (P-S5)
     laggard_ts: int = 1000  # P-S5: nearer than this, a laggard goes straight to STRICT_SYNC
+    # For Memgraph's grace period (half an hour in its own chart), a node and an image: until then an order is open.
+    reseed_order_s: int = 3600
     silent_probes: int = 3  # P-F1
     refused_probes: int = 2  # P-F1
     # P-U: how long a `cut` waits for users. Without the wait a password that was taken back works for a few seconds
@@ -232,11 +242,33 @@ class SwitchoverRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReseedOrder:
+    """The order to begin this instance anew, once: for the successor of this very pod, in this epoch (P-R1).
+
+    `expires` is in seconds of the Unix clock: the node's init container compares it with its own.
+    """
+
+    ordinal: int
+    pod_uid: str
+    epoch: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReseedOrders:
+    """The ConfigMap with the orders: at most one is open. `resource_version` is None while there is no ConfigMap."""
+
+    open: ReseedOrder | None = None
+    resource_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything seen when a plan is made.
 
-    `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people.
-    `users` is None where users are not the controller's business.
+    `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people, and
+    `unix_s` the same as seconds, for what another machine has to compare. `users` is None where users are not the
+    controller's business.
     """
 
     now: float
@@ -249,6 +281,8 @@ class Observation:
     lease_term: int = 0
     request: SwitchoverRequest | None = None
     users: UsersWanted | None = None
+    orders: ReseedOrders = ReseedOrders()
+    unix_s: float = 0.0
     policy: Policy = field(default_factory=Policy)
 
     def instance(self, ordinal: int) -> Instance:

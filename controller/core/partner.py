@@ -9,7 +9,7 @@ from controller.core.memory import Sighting
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role, Status
 from controller.core.reasons import Reason
 from controller.core.switchover import wanted_partner
-from controller.core.view import View, name_of, ordinal_of, registration, row_of, strict, target
+from controller.core.view import View, diverged, name_of, ordinal_of, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
 
@@ -45,7 +45,7 @@ def best_replica(view: View, main: Instance) -> Instance | None:
             continue
         if instance.pod is None or instance.pod.deleting or instance.ordinal >= view.obs.replicas_wanted:
             continue
-        if view.obs.now < view.memory.backoff_until.get(instance.ordinal, 0.0):
+        if view.obs.now < view.memory.backoff_until.get(instance.ordinal, 0.0) or diverged(view, instance, main):
             continue
         same = said.database_uuid == answer.database_uuid
         last_ts = view.memory.last_ts.get(instance.ordinal, -1)

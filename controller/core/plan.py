@@ -17,6 +17,7 @@ from controller.core.model import Answer, Found, Observation
 from controller.core.partner import gain_partner, keep_partner
 from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
+from controller.core.reseed import note_diverged, remark, reseed
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, raise_epoch
 from controller.core.users import apply_users, denied
@@ -49,7 +50,7 @@ def _serve(view: View) -> Plan:
             return view.plan(Reason.CREDENTIALS_REFUSED, denied([view.main]), None, 0.1)
         message = f"main {view.document.main_pod} has not answered for a moment"
         return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
-    view = _note_positions(view, answer)
+    view = note_diverged(_note_positions(view, answer), answer)
     step = demote_second_main(view) or delete_hung_main(view)
     if step is not None:
         return step
@@ -62,6 +63,7 @@ def _serve(view: View) -> Plan:
         or drop_unfit(view, answer)
         or apply_users(view)
         or gain_partner(view, answer)
+        or reseed(view)
         or register_missing(view, answer)
         or _read_addresses(view, answer)
     )
@@ -98,9 +100,15 @@ def _read_addresses(view: View, answer: Answer) -> Plan | None:
 
 def _steady(view: View) -> Plan:
     document, refusing = view.document, denied(view.obs.instances)
-    also = f"; {refusing}" if refusing else ""
     if document.sync is None:
-        message = f"{document.main_pod} is main, and no replica is known to hold every write{also}"
-        return view.plan(Reason.UNPROTECTED, message)
-    message = f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write{also}"
-    return view.plan(Reason.CREDENTIALS_REFUSED if refusing else Reason.STEADY, message)
+        reason = Reason.UNPROTECTED
+        message = f"{document.main_pod} is main, and no replica is known to hold every write"
+    else:
+        reason = Reason.CREDENTIALS_REFUSED if refusing else Reason.STEADY
+        message = f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write"
+    if refusing:
+        message = f"{message}; {refusing}"
+    remarked = remark(view)
+    if remarked is not None:
+        reason, message = remarked[0], f"{message}; {remarked[1]}"
+    return view.plan(reason, message)

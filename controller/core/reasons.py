@@ -57,3 +57,9 @@ class Reason(StrEnum):
     # Users (U)
     USERS_APPLYING = "UsersApplying"
     CREDENTIALS_REFUSED = "CredentialsRefused"
+    # Diverged replicas (R)
+    DIVERGED_REPLICA = "DivergedReplica"
+    RESEEDING = "Reseeding"
+    RESEEDED = "Reseeded"
+    RESEED_WITHDRAWN = "ReseedWithdrawn"
+    RESEED_FAILED = "ReseedFailed"

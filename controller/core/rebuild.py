@@ -50,7 +50,11 @@ def _from_instances(obs: Observation, memory: Memory, stored: Absent | Malformed
         message = f"no document, and who was main cannot be told ({each}): a person has to decide"
         return Plan(Reason.REBUILD_AMBIGUOUS, message, None, 1.0, memory)
     instance, answer, reason = named
-    return _publish(obs, memory, stored, _first_document(obs, memory, stored, instance, answer), reason, "")
+    document = _first_document(obs, memory, stored, instance, answer)
+    if reason is not Reason.BOOTSTRAP:
+        # Who was left out may hold what this one lacks: the re-seed must not take it for an old copy (P-R1).
+        document = replace(document, rebuilt_term=document.term, rebuilt_epoch=document.epoch)
+    return _publish(obs, memory, stored, document, reason, "")
 
 
 def _who_was_main(answered: list[tuple[Instance, Answer]]) -> tuple[Instance, Answer, Reason] | None:

@@ -105,6 +105,14 @@ def row_of(answer: Answer, ordinal: int) -> Registration | None:
     return next((row for row in answer.registrations or () if ordinal_of(row.name) == ordinal), None)
 
 
+def diverged(view: View, instance: Instance, main: Instance) -> bool:
+    """Whether this process is known to hold commits that this main never had (M-3.4)."""
+    if instance.pod is None or main.pod is None:
+        return False
+    between = (instance.pod.incarnation, main.pod.incarnation)
+    return view.memory.diverged.get(instance.ordinal) == between
+
+
 def identity_of(instance: Instance, answer: Answer) -> dict[str, Any]:
     """The document's main… keys for this instance."""
     assert instance.pod is not None, "only a running pod can be published"

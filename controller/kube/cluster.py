@@ -11,9 +11,10 @@ import aiohttp
 import anyio
 from kubernetes.aio import client
 
-from controller.core.model import Pod, SwitchoverRequest
+from controller.core.model import Pod, ReseedOrder, ReseedOrders, SwitchoverRequest
 from controller.kube.client import CALL_TIMEOUT_S, meta, reading, version_of, watching, writing
 from controller.kube.pods import to_pod
+from controller.kube.reseed import OrderStore
 from controller.settings import Settings
 from sidecar.contract import names
 
@@ -38,6 +39,7 @@ class Cluster:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._settings = settings
+        self._orders = OrderStore(api, settings.namespace, names.reseed_config_map(settings.release))
         self._raw: dict[str, client.V1Pod] = {}
         self._volumes: dict[str, str] = {}
         self._pods: dict[int, Pod] = {}
@@ -97,13 +99,22 @@ class Cluster:
             except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError):
                 await anyio.sleep(_AGAIN_S)
 
-    async def delete_pod(self, pod: Pod) -> None:
-        """Delete this very pod with grace 0. Raises Conflict if it is another one by now."""
-        body = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.uid))
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        """Delete this very pod with grace 0, or with its own. Raises Conflict if it is another one by now."""
+        grace = None if graceful else 0
+        body = client.V1DeleteOptions(grace_period_seconds=grace, preconditions=client.V1Preconditions(uid=pod.uid))
         async with writing(f"deleting pod {pod.name}"):
             await self._core.delete_namespaced_pod(
                 pod.name, self._settings.namespace, body=body, _request_timeout=CALL_TIMEOUT_S
             )
+
+    async def reseed_orders(self) -> ReseedOrders:
+        """The open re-seed order. Raises Unavailable."""
+        return await self._orders.read()
+
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        """Make this the only open order, or none. Raises Conflict, LostAnswer, Unavailable."""
+        await self._orders.write(order, resource_version)
 
     async def request(self) -> SwitchoverRequest | None:
         """What a person asks for now. Raises Unavailable."""

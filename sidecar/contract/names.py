@@ -63,6 +63,11 @@ def requests_config_map(release: str) -> str:
     return f"{release}-requests"
 
 
+def reseed_config_map(release: str) -> str:
+    """Name of the ConfigMap with the order to begin an instance anew, read by its init container (P-R1)."""
+    return f"{release}-reseed"
+
+
 def lease(release: str) -> str:
     """Name of the Lease the controllers of one release compete for."""
     return f"{release}-controller"

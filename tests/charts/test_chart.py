@@ -44,6 +44,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "controller": {
             "credentialsSecret": "memgraph-user",
             "onNoSyncReplica": "block",
+            "onDiverged": "manual",
             "registerBy": "ip",
             "lease": {"duration": 15, "renewDeadline": 10, "retryPeriod": 2},
         },
@@ -182,6 +183,7 @@ def test_values_reach_the_settings(render: Render) -> None:
         "graph",
         "graph-nodes",
     )
+    assert settings.policy.on_diverged == "manual"
     chosen = webhook.settings.from_env(environment(render(VALUES["pinned and placed"]), "graph-webhook"))
     assert chosen.release.sidecar_image == "example/sidecar@sha256:" + "0" * 64
     assert (chosen.port, chosen.release.cluster, chosen.release.default) == (9443, "graph", True)
@@ -192,6 +194,7 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
     assert rules(objects, "Role", "graph-controller") == {
         ("", "configmaps", "*", "create"),
         *(("", "configmaps", name, verb) for name in (state, requests) for verb in ("get", "list", "watch", "update")),
+        *(("", "configmaps", names.reseed_config_map("graph"), verb) for verb in ("get", "update")),
         ("coordination.k8s.io", "leases", "*", "create"),
         *(("coordination.k8s.io", "leases", names.lease("graph"), verb) for verb in ("get", "update")),
         *(("", "pods", "*", verb) for verb in ("list", "watch", "delete")),
@@ -308,7 +311,19 @@ def test_every_instance_is_born_a_replica(objects: Objects) -> None:
     (mount,) = [m for m in container["volumeMounts"] if m["name"] in ("init", "init-users")]
     assert f"--init-file={mount['mountPath']}/init.cypherl" in container["args"]
     assert "--replication-restore-state-on-startup=false" in container["args"]
-    assert ("initContainers" in stateful["template"]["spec"]) == (mount["name"] == "init-users")
+    init, *others = stateful["template"]["spec"]["initContainers"]
+    assert (init["name"], [c["name"] for c in others]) == ("reseed", ["users"] if mount["name"] == "init-users" else [])
+    script = one(objects, "ConfigMap", "graph-init")["data"]["reseed.sh"]
+    assert script == (CHART / "files" / "reseed.sh").read_text()
+    assert "REPLICATION" not in script, "no init container decides a role"
+    mounts = {m["mountPath"]: m["name"] for m in init["volumeMounts"]}
+    maps = {v["name"]: v["configMap"] for v in stateful["template"]["spec"]["volumes"] if "configMap" in v}
+    data, orders, state = (mounts[path] for path in init["args"])
+    assert data == stateful["volumeClaimTemplates"][0]["metadata"]["name"]
+    assert maps[orders] == {"name": names.reseed_config_map("graph"), "optional": True}
+    assert maps[state] == {"name": names.state_config_map("graph"), "optional": True}
+    (folder,) = (path for path, name in mounts.items() if name == "init")
+    assert init["command"] == ["/bin/sh", f"{folder}/reseed.sh"]
     assert stateful["podManagementPolicy"] == "Parallel"
 
 
@@ -318,7 +333,7 @@ def test_users_come_before_the_role_lines_in_an_init_file_that_only_memory_holds
     """P-U, P-N1: the init container, run with its own arguments on folders for its mounts."""
     objects = render(VALUES["users"])
     spec = one(objects, "StatefulSet", "graph")["spec"]["template"]["spec"]
-    (init,), volumes = spec["initContainers"], {v["name"]: v for v in spec["volumes"]}
+    (_, init), volumes = spec["initContainers"], {v["name"]: v for v in spec["volumes"]}
     assert volumes["init-users"]["emptyDir"]["medium"] == "Memory"
     assert volumes["users"]["secret"] == {"secretName": "graph-users", "defaultMode": 0o440}
     for mount in init["volumeMounts"]:

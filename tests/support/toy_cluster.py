@@ -13,6 +13,7 @@ from controller.core.actions import (
     Action,
     AnswerRequest,
     ApplyUser,
+    CloseOrder,
     DeletePod,
     Demote,
     Drop,
@@ -23,6 +24,7 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
 )
 from controller.core.memory import Memory
 from controller.core.model import (
@@ -36,6 +38,8 @@ from controller.core.model import (
     Pod,
     Policy,
     Registration,
+    ReseedOrder,
+    ReseedOrders,
     Role,
     Status,
     Stored,
@@ -45,6 +49,7 @@ from controller.core.model import (
 )
 from controller.core.plan import plan
 from controller.core.view import ordinal_of
+from sidecar.contract.state import Phase
 
 
 @dataclass
@@ -66,6 +71,8 @@ class Node:
     users: dict[str, str] = field(default_factory=dict)
     """User -> version of its password."""
     users_asked: bool = True
+    tail: bool = False
+    """It holds a commit that no main of a later epoch has."""
 
     def pod(self) -> Pod | None:
         """Its pod, or None when it is gone."""
@@ -101,6 +108,11 @@ class Toy:
         self.refused_users: set[str] = set()
         self.log: list[Plan] = []
         self.deleted: list[int] = []
+        self.order: ReseedOrder | None = None
+        self.order_version: str | None = None
+        self.kubelet = "prompt"
+        """What becomes of a pod that is deleted with its grace: prompt, slow (`replace` does it), unseen (slow, and the
+        watch does not tell), deaf to orders."""
 
     def observation(self) -> Observation:
         """What a leader sees now."""
@@ -114,6 +126,8 @@ class Toy:
             replicas_wanted=len(self.nodes),
             request=self.request,
             users=self.users,
+            orders=ReseedOrders(self.order, self.order_version),
+            unix_s=1_000_000.0 + self.now,
             policy=self.policy,
         )
 
@@ -138,6 +152,8 @@ class Toy:
         return UsersKnown(self.users.version, lacks)
 
     def _row(self, main: Node, row: Registration) -> Registration:
+        if row.status is Status.DIVERGED:
+            return row
         ordinal = ordinal_of(row.name)
         node = self.nodes[ordinal] if ordinal is not None else None
         if node is None or node.reach != "ok" or node.terminated or row.status is Status.INVALID:
@@ -202,6 +218,10 @@ class Toy:
             case DeletePod():
                 self.deleted.append(action.ordinal)
                 self.restart(action.ordinal, new_pod=True)
+            case Reseed():
+                return self._reseed(action)
+            case CloseOrder():
+                return self._write_order(None, action.resource_version)
             case AnswerRequest():
                 self.request = None
         return Outcome.DONE
@@ -217,6 +237,29 @@ class Toy:
         self.stored = Found(action.document, str(self.version), "cm-1")
         return Outcome.DONE
 
+    def _write_order(self, order: ReseedOrder | None, version: str | None) -> Outcome:
+        if version != self.order_version:
+            return Outcome.FAILED
+        self.order, self.order_version = order, str(int(version or "0") + 1)
+        return Outcome.DONE
+
+    def _reseed(self, action: Reseed) -> Outcome:
+        outcome = self._write_order(action.order, action.resource_version)
+        if outcome is Outcome.DONE and action.pod == self.nodes[action.ordinal].pod():
+            self.nodes[action.ordinal].deleting = self.kubelet != "unseen"
+            if self.kubelet in ("prompt", "deaf"):
+                self.replace(action.ordinal)
+        return outcome
+
+    def replace(self, ordinal: int) -> None:
+        """The deleted pod's successor starts; its init container carries out an order that is for it."""
+        node, order = self.nodes[ordinal], self.order
+        former = node.pod()
+        applies = order is not None and former is not None and order.pod_uid == former.uid
+        if applies and order is not None and order.epoch == self.document.epoch and self.kubelet != "deaf":
+            node.writes, node.marker, node.tail, node.database_uuid = 0, None, False, f"db-{ordinal}-new"
+        self.restart(ordinal, new_pod=True)
+
     def _role(self, action: Promote | Demote) -> Outcome:
         node = self.nodes[action.on.ordinal]
         if node.reach != "ok":
@@ -230,9 +273,11 @@ class Toy:
         main.registrations = [r for r in main.registrations if r.name != action.drop]
         if replica.reach != "ok" or replica.role is Role.MAIN:
             return Outcome.FAILED
-        if replica.writes > main.writes:
+        if replica.tail or replica.writes > main.writes:
             return Outcome.DIVERGED
-        main.registrations.append(Registration(action.name, action.address, action.mode, Status.READY))
+        foreign = replica.writes > 0 and replica.database_uuid != main.database_uuid
+        status = Status.INVALID if foreign else Status.READY
+        main.registrations.append(Registration(action.name, action.address, action.mode, status))
         self._replicate(main)
         return Outcome.DONE
 
@@ -288,3 +333,23 @@ def serving(size: int = 3, policy: Policy | None = None) -> Toy:
     toy = Toy(size, policy)
     toy.settle()
     return toy
+
+
+def healthy(toy: Toy) -> None:
+    """One main, published and protected, everything else registered on it."""
+    document = toy.document
+    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok" and not n.terminated]
+    assert mains == [document.master_index]
+    assert document.phase is Phase.SERVING
+    assert document.cut_kind is None
+    main = toy.nodes[document.master_index]
+    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok" and not n.terminated} - {main.ordinal}
+    registered = [ordinal_of(r.name) for r in main.registrations]
+    assert len(registered) == len(set(registered))
+    assert reachable <= set(registered)
+    assert document.sync is not None
+    strict = [r.name for r in main.registrations if r.mode is Mode.STRICT_SYNC]
+    assert strict == [document.sync.registration]
+    assert len(document.read_addresses) == len(reachable)
+    assert main.marker is not None
+    assert main.marker <= document.epoch

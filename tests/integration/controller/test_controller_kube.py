@@ -13,7 +13,7 @@ from api_server import api_server, until
 from kubernetes.aio import client
 
 from controller.core.election import LeaseRecord, Timings
-from controller.core.model import Absent, Found, Malformed, Pod, Shown, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Shown, SwitchoverRequest
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.faces import PodFaces
@@ -197,6 +197,8 @@ async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, setti
         assert pod.volume == pod.uid, "without a claim, the pod is its own volume"
         assert set(cluster.pods) == {0}
         with pytest.raises(Conflict):
+            await cluster.delete_pod(replace(pod, uid="another"), graceful=True)
+        with pytest.raises(Conflict):
             await cluster.delete_pod(replace(pod, uid="another"))
         await cluster.delete_pod(pod)
         await until("r-0 is gone", lambda: not cluster.pods)
@@ -248,6 +250,28 @@ async def test_a_pod_shows_what_it_is_told_and_keeps_the_rest(api: client.ApiCli
         with pytest.raises((Conflict, Unavailable)):
             await faces.show(replace(cluster.pods[0], uid="another"), Shown("main", True))
         group.cancel_scope.cancel()
+
+
+async def test_one_re_seed_order_is_open_at_a_time(api: client.ApiClient, settings: Settings) -> None:
+    """Created, replaced and closed by compare-and-swap; nothing else in the ConfigMap survives."""
+    cluster = Cluster(api, settings)
+    assert await cluster.reseed_orders() == ReseedOrders()
+    order = ReseedOrder(2, "uid-2", 7, 1_800_000_000)
+    await cluster.write_reseed_order(order, None)
+    first = await cluster.reseed_orders()
+    assert first.open == order
+    with pytest.raises(Conflict):
+        await cluster.write_reseed_order(order, None)
+    other = replace(order, ordinal=1)
+    await cluster.write_reseed_order(other, first.resource_version)
+    with pytest.raises(Conflict):
+        await cluster.write_reseed_order(None, first.resource_version)
+    second = await cluster.reseed_orders()
+    assert second.open == other
+    await cluster.write_reseed_order(None, second.resource_version)
+    assert (await cluster.reseed_orders()).open is None
+    stored = await client.CoreV1Api(api).read_namespaced_config_map(names.reseed_config_map("r"), NAMESPACE)
+    assert not stored.data
 
 
 async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings: Settings) -> None:

@@ -95,6 +95,8 @@ async def the_cluster(cluster: Cluster, faces: PodFaces, release: Release) -> No
         assert cluster.pods[0].volume not in ("", cluster.pods[0].uid), "its claim was read"
         assert (await cluster.request()) is not None
         await cluster.clear_request()
+        for _ in range(2):
+            await cluster.write_reseed_order(None, (await cluster.reseed_orders()).resource_version)
         await cluster.record_event("Published", "m", warning=False)
         await faces.show(cluster.pods[0], Shown("sync", True, "InSync", "m"))
         await until("the pod says so", lambda: cluster.pods[0].shown == Shown("sync", True, "InSync", "m"))

@@ -9,18 +9,20 @@ import anyio
 import trio
 
 from controller.core.election import LeaseRecord
-from controller.core.model import Absent, Found, Malformed, Pod, Stored, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Stored, SwitchoverRequest
+from controller.core.orders import from_data, to_data
 from controller.ports import Conflict, Refused, Rejected, Silent
 from sandbox.memgraph.core.errors import QueryError
 from sidecar.contract.state import Document, MalformedDocument, decode, encode
 from sim.apiserver import ApiServer, Object
 from sim.instances import Fleet, ProcessDied
 from sim.network import Network
-from sim.pods import Pods
+from sim.pods import PRE_STOP_S, Pods
 
 STATE = "memgraph-ha-state"
 LEASE = "memgraph-ha-controller"
 REQUESTS = "memgraph-ha-requests"
+ORDERS = "memgraph-ha-reseed"
 
 
 class StateStore:
@@ -140,16 +142,26 @@ class Cluster:
                 await changed(self._pods, self._wanted)
                 await self._news.wait()
 
-    async def delete_pod(self, pod: Pod) -> None:
-        """Delete this very pod with grace 0."""
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        """Delete this very pod with grace 0, or with its own."""
 
         def operation() -> None:
             current = self._source.picture().get(int(pod.name.rpartition("-")[2]))
             if current is None or current.uid != pod.uid:
                 raise Conflict("another pod by now")
-            self._source.delete(pod.name, grace_s=0.0)
+            self._source.delete(pod.name, grace_s=PRE_STOP_S if graceful else 0.0)
 
         await self._api.call(self._who, operation, writes=True)
+
+    async def reseed_orders(self) -> ReseedOrders:
+        """The open re-seed order."""
+        item = await self._api.call(self._who, lambda: self._api.objects.get(ORDERS), writes=False)
+        return ReseedOrders(from_data(item.data), str(item.version)) if item else ReseedOrders()
+
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        """Compare-and-swap."""
+        data = to_data(order)
+        await self._api.call(self._who, lambda: self._api.put(ORDERS, data, resource_version), writes=True)
 
     async def request(self) -> SwitchoverRequest | None:
         """What a person asks for now."""

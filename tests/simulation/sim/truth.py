@@ -15,6 +15,7 @@ import trio
 
 from controller.core.actions import Action, DeletePod, Outcome
 from controller.core.model import Found
+from controller.core.orders import from_data
 from sandbox.memgraph.core.instance import Role
 from sidecar.contract.state import CutKind, Document, Phase
 from sim.apiserver import ApiServer, Object
@@ -23,7 +24,7 @@ from sim.controllers import Controller
 from sim.instances import Fleet
 from sim.network import Network
 from sim.pods import Pods
-from sim.ports import STATE, stored
+from sim.ports import ORDERS, STATE, stored
 
 COMMAND_S = 1.5
 """P-W3: no command is begun with less than its timeout left on the lease."""
@@ -219,6 +220,28 @@ class Truth:
             self.diverged.add((replica.name, replica.volume))
         if isinstance(action, DeletePod):
             self.log(who, f"deleted {action.pod.name}")
+
+    def reseed_ordered(self, ordinal: int, former: str) -> bool:
+        """What the init container finds: an order for the successor of that pod, of the published epoch (P-R1)."""
+        item, document = self.api.objects.get(ORDERS), self.document()
+        order = from_data(item.data) if item else None
+        if order is None or document is None:
+            return False
+        return (order.ordinal, order.pod_uid, order.epoch) == (ordinal, former, document.epoch)
+
+    def moved_aside(self, name: str) -> None:
+        """An instance begins anew: never main or partner, and not while it alone holds an acknowledged write (P-R1)."""
+        self.probes["reseed"] += 1
+        self.log(name, "begins anew, its data moved aside")
+        document = self.document()
+        assert document is not None, "an order is of the published epoch"
+        main, partner = f"m-{document.master_index}", f"m-{document.sync.ordinal}" if document.sync else ""
+        if name in (main, partner):
+            self.wrong(f"{name} begins anew, and is published as main or partner (P-R1)")
+        if self._readable(main):
+            alone = {i for i, kept in self.kept.items() if not kept.unfinalized} & self.ids(name) - self.ids(main)
+            if alone:
+                self.wrong(f"{name} begins anew, and {main} lacks {len(alone)} of its writes (P-R1)")
 
     # Writes
 

@@ -73,6 +73,7 @@ class World:
         for client in self.clients:
             client.on_read_port_write = self.truth.read_port_wrote
         self.api.watchers.append(self.truth.changed)
+        self.pods.ordered, self.pods.on_aside = self.truth.reseed_ordered, self.truth.moved_aside
         self.pods.on_wiped = lambda name: self.truth.wiped_at.__setitem__(name, trio.current_time())
         self.fleet.died = self._died
         self.quiet_since = 0.0

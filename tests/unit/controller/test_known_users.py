@@ -15,7 +15,18 @@ from secret_folder import write_secret
 from controller.act import Actor
 from controller.core.actions import ApplyUser, Outcome, Target
 from controller.core.logins import Login
-from controller.core.model import Absent, Answer, Instance, Pod, Role, Stored, SwitchoverRequest, UsersKnown
+from controller.core.model import (
+    Absent,
+    Answer,
+    Instance,
+    Pod,
+    ReseedOrder,
+    ReseedOrders,
+    Role,
+    Stored,
+    SwitchoverRequest,
+    UsersKnown,
+)
 from controller.observe import Prober
 from controller.ports import Rejected
 from controller.users import Users
@@ -83,7 +94,13 @@ class Nobody:
     async def write(self, document: Document, resource_version: str | None) -> None:
         raise AssertionError("not asked for")
 
-    async def delete_pod(self, pod: Pod) -> None:
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        raise AssertionError("not asked for")
+
+    async def reseed_orders(self) -> ReseedOrders:
+        return ReseedOrders()
+
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
         raise AssertionError("not asked for")
 
     async def request(self) -> SwitchoverRequest | None:

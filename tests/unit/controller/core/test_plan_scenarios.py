@@ -6,34 +6,13 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from toy_cluster import Toy, serving
+from toy_cluster import Toy, healthy, serving
 
 from controller.core.actions import Demote, Promote, Publish, Register
 from controller.core.memory import Memory
 from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, SwitchoverRequest
 from controller.core.reasons import Reason
-from controller.core.view import ordinal_of
 from sidecar.contract.state import CutKind, Phase
-
-
-def healthy(toy: Toy) -> None:
-    """One main, published and protected, everything else registered on it."""
-    document = toy.document
-    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok" and not n.terminated]
-    assert mains == [document.master_index]
-    assert document.phase is Phase.SERVING
-    assert document.cut_kind is None
-    main = toy.nodes[document.master_index]
-    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok" and not n.terminated} - {main.ordinal}
-    registered = [ordinal_of(r.name) for r in main.registrations]
-    assert len(registered) == len(set(registered))
-    assert reachable <= set(registered)
-    assert document.sync is not None
-    strict = [r.name for r in main.registrations if r.mode is Mode.STRICT_SYNC]
-    assert strict == [document.sync.registration]
-    assert len(document.read_addresses) == len(reachable)
-    assert main.marker is not None
-    assert main.marker <= document.epoch
 
 
 def test_a_fresh_cluster_is_bootstrapped_around_its_lowest_ordinal() -> None:
