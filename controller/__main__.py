@@ -16,6 +16,7 @@ from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
 from controller.loop import Loop, Wake
@@ -37,6 +38,7 @@ async def run(settings: Settings) -> None:
     database = Bolt(settings.username, settings.password)
     async with connect(settings.kubeconfig) as api:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
+        requests = RequestStore(api, settings.namespace, names.requests_config_map(settings.release))
         cluster = Cluster(api, settings)
         lease = LeaseStore(api, settings.namespace, names.lease(settings.release))
         # The process, not the pod: a container restarted in place is another candidate, and waits like one.
@@ -47,12 +49,13 @@ async def run(settings: Settings) -> None:
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
 
-        actor = Actor(database, store, cluster, prober, leadership, published)
+        actor = Actor(database, store, cluster, requests, prober, leadership, published)
         loop = Loop(
             identity=settings.identity,
             policy=settings.policy,
             store=store,
             cluster=cluster,
+            requests=requests,
             prober=prober,
             leadership=leadership,
             actor=actor,

@@ -25,13 +25,13 @@ from controller.core.actions import (
     Register,
 )
 from controller.core.memory import Memory
-from controller.core.model import Observation, Policy, Stored, SwitchoverRequest
+from controller.core.model import Observation, Policy, Stored
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.leadership import Leadership
 from controller.metrics import Metrics
 from controller.observe import Prober
-from controller.ports import Cluster, PortError, StateStore, Unavailable
+from controller.ports import Asked, Cluster, PortError, RequestStore, StateStore, Unavailable
 from sidecar.contract import logs
 from sidecar.contract.state import Document
 
@@ -39,7 +39,14 @@ LOG: Final = logging.getLogger(__name__)
 _AFTER_FAILURE_S: Final = 0.05  # a failed action is planned again; not as fast as the processor can
 _EVENT_S: Final = 2.0  # an Event is a courtesy: it never holds anything up
 _WARNINGS: Final = frozenset(
-    {Reason.NO_CANDIDATE, Reason.REBUILD_AMBIGUOUS, Reason.PARTNER_LOST, Reason.SWITCHOVER_REFUSED}
+    {
+        Reason.NO_CANDIDATE,
+        Reason.PARTNER_LOST,
+        Reason.PAUSED,
+        Reason.REBUILD_AMBIGUOUS,
+        Reason.REQUEST_REFUSED,
+        Reason.SWITCHOVER_REFUSED,
+    }
 )
 
 
@@ -70,6 +77,7 @@ class Loop:
         policy: Policy,
         store: StateStore,
         cluster: Cluster,
+        requests: RequestStore,
         prober: Prober,
         leadership: Leadership,
         actor: Actor,
@@ -80,13 +88,14 @@ class Loop:
         self._policy = policy
         self._store = store
         self._cluster = cluster
+        self._requests = requests
         self._prober = prober
         self._leadership = leadership
         self._actor = actor
         self._metrics = metrics
         self._wake = wake
         self._stored: Stored | None = None
-        self._request: SwitchoverRequest | None = None
+        self._asked = Asked()
         self._stale = True
         self._said: tuple[Reason, str] | None = None
         self._unavailable = False
@@ -148,7 +157,8 @@ class Loop:
             self._stale = False
             try:
                 self._stored = await self._store.read()
-                self._request = await self._cluster.request()
+                self._asked = await self._requests.read()
+                self._metrics.paused(self._asked.paused is not None)
             except Unavailable:
                 self._stale = True
                 raise
@@ -162,7 +172,8 @@ class Loop:
             replicas_wanted=self._cluster.replicas_wanted,
             lease_epoch=record.epoch if record else 0,
             lease_term=record.term if record else 0,
-            request=self._request,
+            request=self._asked.request,
+            paused=self._asked.paused,
             policy=self._policy,
         )
 

@@ -18,6 +18,7 @@ class Metrics:
         prefix = METRIC_PREFIX + "controller_"
         self._leader = Gauge(prefix + "leader", "1 while this controller leads", registry=self.registry)
         self._term = Gauge(prefix + "term", "The term this controller leads in", registry=self.registry)
+        self._paused = Gauge(prefix + "paused", "1 while it only observes, as it was asked to", registry=self.registry)
         self._epoch = Gauge(METRIC_PREFIX + "published_epoch", "The epoch last published", registry=self.registry)
         self._serving = Gauge(METRIC_PREFIX + "serving", "1 while clients may talk to the main", registry=self.registry)
         self._protected = Gauge(
@@ -35,6 +36,12 @@ class Metrics:
         """This controller leads in this term, or no longer leads."""
         self._leader.set(0 if term is None else 1)
         self._term.set(term or 0)
+        if term is None:
+            self._paused.set(0)  # the next leader says it
+
+    def paused(self, paused: bool) -> None:
+        """This controller, leading, found a pause, or none."""
+        self._paused.set(1 if paused else 0)
 
     def decided(self, reason: Reason) -> None:
         """A change of opinion."""

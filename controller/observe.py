@@ -13,7 +13,7 @@ import anyio.abc
 from controller import questions
 from controller.core import parse
 from controller.core.model import Answer, Instance, Pod, Role
-from controller.ports import Database, PortError, Refused, Silent
+from controller.ports import Database, Denied, PortError, Refused, Silent
 
 _PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
 _AGAIN_S: Final = 0.1  # P-F1: a refusal is confirmed this much later
@@ -130,11 +130,12 @@ class Prober:
         if started < self._commanded_until.get(known.ordinal, 0.0):
             return known
         if isinstance(problem, Refused):
-            return replace(known, refused=known.refused + 1, silent=0, silent_since=None)
+            return replace(known, refused=known.refused + 1, silent=0, silent_since=None, denied=False)
         if isinstance(problem, Silent):
             since = known.silent_since if known.silent_since is not None else started
-            return replace(known, silent=known.silent + 1, refused=0, silent_since=since)
-        return replace(known, answer=None)  # credentials refused: whatever it is, it is no candidate (P-U)
+            return replace(known, silent=known.silent + 1, refused=0, silent_since=since, denied=False)
+        # Credentials refused: whatever it is, it is no candidate (P-U).
+        return replace(known, answer=None, denied=isinstance(problem, Denied))
 
     async def _ask(self, ordinal: int, pod: Pod, started: float) -> Answer:
         deadline = started + _PROBE_TIMEOUT_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from controller.core.actions import Action, Demote, Drop, Outcome, Prove, Publish, Register
+from controller.core.actions import Action, AnswerRequest, Demote, Drop, Outcome, Prove, Publish, Register
 from controller.core.memory import Memory, with_item, without
 
 _FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
@@ -27,6 +27,9 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
                 return replace(memory, proven=memory.proven | {action.registration})
             # Forgotten, it is an unknown strict registration, which is dropped: only a fresh one is proof (P-S2).
             return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
+        case AnswerRequest() if outcome is not Outcome.DONE:
+            # Whoever asked may have taken the request back: what was not answered is not begun.
+            return replace(memory, switchover=None, promotion=None)
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
     return memory
@@ -34,7 +37,8 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
 
 def _published(memory: Memory, action: Publish, outcome: Outcome) -> Memory:
     if outcome is Outcome.DONE:
-        return replace(memory, term=action.document.term, document=action.document, write_unanswered=False)
+        term = action.document.term
+        return replace(memory, term=term, document=action.document, write_unanswered=False, promotion=None)
     return replace(memory, write_unanswered=memory.write_unanswered or outcome is Outcome.UNKNOWN)
 
 

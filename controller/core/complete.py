@@ -48,7 +48,7 @@ def _old_main_is_main(view: View) -> Plan:
         # P-F8: a promotion is on its way; it may still be read back.
         assert cut.promote_sent_to is not None, "a promotion that was sent was sent to somebody"
         return view.wait(Reason.PROMOTING, "waiting for the answer to the promotion", 0.05, cut.promote_sent_to)
-    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED):
+    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED, Reason.PROMOTED_BY_COMMAND):
         reason = Reason.PUBLISHED
     else:
         reason = Reason.OLD_MAIN_PUBLISHED if view.memory.switchover is None else Reason.SWITCHOVER_ABORTED
@@ -99,10 +99,11 @@ def _old_main_is_dead(view: View) -> bool:
     """P-F5: proof that the old main's process can acknowledge nothing any more.
 
     Its container terminated, or its pod runs a new process, which was born a replica (P-N1). A vanished pod object
-    alone is no proof: it may have been deleted by force on a node nobody reaches.
+    alone is no proof: it may have been deleted by force on a node nobody reaches. Whom a person promoted, the document
+    calls the last main; the one that served is no longer in it.
     """
     pod, main = view.main.pod, view.main
-    if pod is None or pod.uid != view.document.main_uid:
+    if pod is None or pod.uid != view.document.main_uid or view.document.reason == Reason.PROMOTED_BY_COMMAND:
         return False
     return pod.terminated or view.answers(main, Role.REPLICA)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.core.requests import Request
 from sidecar.contract.state import Document
 
 
@@ -115,6 +116,7 @@ class Instance:
 
     `answer` is the last answer of this incarnation; `refused` and `silent` count the probes without one since then;
     `silent_since` is when the silence began. Probes during our own REGISTER or DROP are not counted (P-F1).
+    `denied`: it refused our credentials.
     """
 
     ordinal: int
@@ -123,6 +125,7 @@ class Instance:
     refused: int = 0
     silent: int = 0
     silent_since: float | None = None
+    denied: bool = False
 
     def fresh(self, now: float, within: float) -> Answer | None:
         """The answer, if it is recent and nothing since then contradicts it: no miss, no word of its death."""
@@ -191,17 +194,11 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchoverRequest:
-    """A person (or the CLI) asked for another main; `target` None leaves the choice to us."""
-
-    target: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything seen when a plan is made.
 
     `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people.
+    `request` is what a person asks for, `paused` says who asked to only observe, and when.
     """
 
     now: float
@@ -212,7 +209,8 @@ class Observation:
     replicas_wanted: int
     lease_epoch: int = 0
     lease_term: int = 0
-    request: SwitchoverRequest | None = None
+    request: Request | None = None
+    paused: str | None = None
     policy: Policy = field(default_factory=Policy)
 
     def instance(self, ordinal: int) -> Instance:

@@ -38,9 +38,9 @@ from controller.core.model import (
     Role,
     Status,
     Stored,
-    SwitchoverRequest,
 )
 from controller.core.plan import plan
+from controller.core.requests import RequestAnswer, first
 from controller.core.view import ordinal_of
 
 
@@ -90,7 +90,9 @@ class Toy:
         self.now = 100.0
         self.policy = policy or Policy()
         self.memory = Memory()
-        self.request: SwitchoverRequest | None = None
+        self.requests: dict[str, str] = {}
+        self.paused: str | None = None
+        self.answers: list[RequestAnswer] = []
         self.log: list[Plan] = []
         self.deleted: list[int] = []
 
@@ -104,7 +106,8 @@ class Toy:
             stored=self.stored,
             instances=instances,
             replicas_wanted=len(self.nodes),
-            request=self.request,
+            request=first(self.requests),
+            paused=self.paused,
             policy=self.policy,
         )
 
@@ -180,7 +183,16 @@ class Toy:
                 self.deleted.append(action.ordinal)
                 self.restart(action.ordinal, new_pod=True)
             case AnswerRequest():
-                self.request = None
+                return self._answer(action)
+        return Outcome.DONE
+
+    def _answer(self, action: AnswerRequest) -> Outcome:
+        answer = action.answer
+        if self.requests.get(answer.request) != answer.value:
+            return Outcome.FAILED
+        del self.requests[answer.request]
+        self.paused = action.paused
+        self.answers.append(answer)
         return Outcome.DONE
 
     def _publish(self, action: Publish) -> Outcome:

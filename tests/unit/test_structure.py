@@ -31,7 +31,7 @@ def test_one_function_writes_the_document() -> None:
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "encode":
                     encoders.add(place)
     assert encoders == {"controller/kube/state.py:write"}
-    assert writers == {"controller/kube/state.py:write", "controller/kube/cluster.py:clear_request"}
+    assert writers == {"controller/kube/state.py:write", "controller/kube/requests.py:answer"}
 
 
 def test_the_document_s_keys_are_spelled_once() -> None:

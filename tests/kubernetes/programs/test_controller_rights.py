@@ -13,11 +13,14 @@ from real import needs_own
 from real_release import Release
 from release import rights, used
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
 from controller.core.model import Found, Pod
+from controller.core.requests import RequestAnswer
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.settings import Settings, from_env
 from sidecar.contract import names
@@ -61,6 +64,7 @@ async def test_it_uses_every_right_it_has_and_no_other(release: Release) -> None
         await lease.write(replace(record, transitions=1), create=False)
         assert (await lease.read()) is not None
         await the_document(StateStore(api, release.namespace, names.state_config_map(release.name)))
+        await the_requests(RequestStore(api, release.namespace, names.requests_config_map(release.name)))
         await the_cluster(Cluster(api, settings), release)
     granted = rights(release.objects, ("Role", f"{release.name}-controller"))
     asked = release.cluster.audited(release.account("controller"))
@@ -75,6 +79,14 @@ async def the_document(store: StateStore) -> None:
     found = await store.read()
     assert isinstance(found, Found)
     await store.write(document("127.0.0.1:1", epoch=9), found.resource_version)
+
+
+async def the_requests(store: RequestStore) -> None:
+    """Read, and answered."""
+    asked = (await store.read()).request
+    assert asked is not None
+    await store.answer(AnswerRequest(RequestAnswer(asked.key, asked.value, True, "RequestAnswered", "m", "t", "c-0")))
+    assert (await store.read()).request is None
 
 
 async def the_cluster(cluster: Cluster, release: Release) -> None:
@@ -92,8 +104,6 @@ async def the_cluster(cluster: Cluster, release: Release) -> None:
         await until("its pods and their number", lambda: 0 in cluster.pods and cluster.replicas_wanted == 3)
         await until("both ConfigMaps", lambda: looks.count("document") >= 2)
         assert cluster.pods[0].volume not in ("", cluster.pods[0].uid), "its claim was read"
-        assert (await cluster.request()) is not None
-        await cluster.clear_request()
         await cluster.record_event("Published", "m", warning=False)
         await cluster.delete_pod(cluster.pods[0])
         await until("the pod is gone", lambda: not cluster.pods)
