@@ -68,7 +68,7 @@ def test_a_value_that_means_nothing_says_what_to_write(key: str, value: str, say
 
 def test_several_requests_are_taken_in_a_fixed_order() -> None:
     """And a key that is no request is nobody's business."""
-    data = {key: "" for key in reversed(KEYS)} | {"note": "n"}
+    data = dict.fromkeys(reversed(KEYS), "") | {"note": "n"}
     taken = []
     while (request := first(data)) is not None:
         taken.append(request.key)
