@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 
 from controller.act import Actor
+from controller.core.election import holder_of
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
@@ -41,8 +42,7 @@ async def run(settings: Settings) -> None:
         requests = RequestStore(api, settings.namespace, names.requests_config_map(settings.release))
         cluster = Cluster(api, settings)
         lease = LeaseStore(api, settings.namespace, names.lease(settings.release))
-        # The process, not the pod: a container restarted in place is another candidate, and waits like one.
-        holder = f"{settings.identity}_{secrets.token_hex(4)}"
+        holder = holder_of(settings.identity, secrets.token_hex(4))
         leadership = Leadership(lease, holder, settings.timings, wake.set)
         prober = Prober(database, settings.policy.probe_interval_s, wake.set)
 
@@ -62,7 +62,7 @@ async def run(settings: Settings) -> None:
             metrics=metrics,
             wake=wake,
         )
-        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
+        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0, loop.status)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(cluster.watch_pods, prober.pods_changed)

@@ -24,10 +24,12 @@ from controller.core.actions import (
     Publish,
     Register,
 )
+from controller.core.election import pod_of
 from controller.core.memory import Memory
-from controller.core.model import Observation, Policy, Stored
+from controller.core.model import Absent, Observation, Policy, Stored
 from controller.core.plan import plan
 from controller.core.reasons import Reason
+from controller.core.status import Decision, Status, status_of
 from controller.leadership import Leadership
 from controller.metrics import Metrics
 from controller.observe import Prober
@@ -97,13 +99,24 @@ class Loop:
         self._stored: Stored | None = None
         self._asked = Asked()
         self._stale = True
-        self._said: tuple[Reason, str] | None = None
+        self._decision: Decision | None = None
         self._unavailable = False
 
     def look_again(self) -> None:
         """The document or a request may have changed."""
         self._stale = True
         self._wake.set()
+
+    def status(self) -> Status:
+        """What this process knows now, for people."""
+        record = self._leadership.record
+        return status_of(
+            self._seen(self._stored or Absent()),
+            pod_of(record.holder) if record else None,
+            leading=self._leadership.leading,
+            decision=self._decision,
+            answer=self._asked.answer,
+        )
 
     async def run(self) -> None:
         """Lead whenever the Lease says so, until cancelled."""
@@ -115,7 +128,7 @@ class Loop:
 
     async def _lead(self, group: anyio.abc.TaskGroup) -> None:
         memory = Memory()
-        self._stale, self._said = True, None
+        self._stored, self._decision = None, None  # of an earlier time as leader
         term: int | None = None
         async with anyio.create_task_group() as probing:
             await probing.start(self._prober.run)
@@ -144,7 +157,7 @@ class Loop:
             await self._wake.wait(self._policy.probe_interval_s)  # the StatefulSet was not read yet
             return memory
         decision = plan(observation, memory)
-        self._announce(decision, group)
+        self._announce(decision, observation.updated_at, group)
         if decision.action is None:
             await self._wake.wait(decision.wake_after)
             for ordinal in decision.ask:
@@ -162,12 +175,15 @@ class Loop:
             except Unavailable:
                 self._stale = True
                 raise
+        return self._seen(self._stored)
+
+    def _seen(self, stored: Stored) -> Observation:
         record = self._leadership.record
         return Observation(
             now=anyio.current_time(),
             updated_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             identity=self._identity,
-            stored=self._stored,
+            stored=stored,
             instances=self._prober.instances,
             replicas_wanted=self._cluster.replicas_wanted,
             lease_epoch=record.epoch if record else 0,
@@ -213,11 +229,12 @@ class Loop:
             message=document.message,
         )
 
-    def _announce(self, decision: Plan, group: anyio.abc.TaskGroup) -> None:
+    def _announce(self, decision: Plan, now: str, group: anyio.abc.TaskGroup) -> None:
         """Say a change of opinion once: in the log, as a metric, and as an Event."""
-        if self._said == (decision.reason, decision.message):
+        said = self._decision
+        if said is not None and (said.reason, said.message) == (decision.reason, decision.message):
             return
-        self._said = (decision.reason, decision.message)
+        self._decision = Decision(decision.reason, decision.message, now)
         self._metrics.decided(decision.reason)
         logs.emit(LOG, "OpinionChanged", reason=decision.reason, message=decision.message)
         if isinstance(decision.action, (Publish, AnswerRequest)) or decision.reason in _WARNINGS:
