@@ -17,6 +17,7 @@ commands:
 `memgraph-ha COMMAND --help` says more."""
 
 
+_NOT_IN_A_PLAIN_INSTALL = ("kubernetes", "aiohttp")
 _REQUESTS = ("switchover", "promote", "reseed", "pause", "resume")
 
 
@@ -35,6 +36,12 @@ def main(argv: list[str] | None = None) -> int:
             return ask.main(arguments)
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NOT_IN_A_PLAIN_INSTALL:
+            raise
+        extra = "sandbox" if arguments[0] == "sandbox" else "controller"
+        print(f"memgraph-ha: {arguments[0]} needs more: pip install 'memgraph-ha[{extra}]'", file=sys.stderr)
+        return 2
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_HELP)
         return 0

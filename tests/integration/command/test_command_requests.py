@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,3 +249,13 @@ def test_each_command_has_a_help(command: str, capsys: pytest.CaptureFixture[str
     assert all(option in said for option in ("--namespace", "--release", "--context", "--kubeconfig", "--timeout"))
     assert main(["--help"]) == 0
     assert command in capsys.readouterr().out
+
+
+def test_a_plain_install_says_what_is_missing() -> None:
+    """The sidecar's needs are all that it brings."""
+    program = (
+        "import sys; sys.modules['kubernetes'] = None; from memgraph_ha.cli import main; sys.exit(main(['resume']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 2
+    assert ended.stderr == "memgraph-ha: resume needs more: pip install 'memgraph-ha[controller]'\n"

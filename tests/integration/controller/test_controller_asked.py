@@ -97,8 +97,10 @@ async def test_a_switchover_that_was_typed(asked: Asked, capsys: pytest.CaptureF
 
 async def test_paused_while_the_main_dies(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is published; what is asked meanwhile is refused; resumed, it fails over."""
-    first = await asked.cell.settled(main=0)
+    await asked.cell.settled(main=0)
     assert await asked.type("pause --why disk") == 0
+    before = await asked.cell.store.read()
+    assert isinstance(before, Found)
     asked.cell.kill(0)
     await asked.cell.report(0, running=False)
     assert await asked.type("switchover") == 1
@@ -106,11 +108,9 @@ async def test_paused_while_the_main_dies(asked: Asked, capsys: pytest.CaptureFi
     status = await asked.status_when(decided("Paused"))
     assert "disk" in status["paused"]
     assert status["instances"][0]["problem"] == "not running"
-    stored = await asked.cell.store.read()
-    assert isinstance(stored, Found)
-    assert stored.document == first
+    assert await asked.cell.store.read() == before
     assert await asked.type("resume") == 0
-    assert (await asked.cell.settled(other_than=0)).epoch == first.epoch + 2
+    assert (await asked.cell.settled(other_than=0)).epoch == before.document.epoch + 2
     assert await reasons(asked.cell) >= {"Paused", "RequestAnswered", "SwitchoverRefused"}
 
 

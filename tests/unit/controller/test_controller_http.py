@@ -28,7 +28,9 @@ def status() -> Status:
 
 async def get(path: str, *, ready: bool = True) -> tuple[int, bytes]:
     """GET by ASGI itself."""
-    app, sent = application(Metrics(), lambda: ready, status), []
+    metrics = Metrics()
+    metrics.paused(True)
+    app, sent = application(metrics, lambda: ready, status), []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -72,3 +74,8 @@ async def test_ready_does_not_mean_leading() -> None:
     assert (await get("/livez", ready=False))[0] == 200
     assert (await get("/readyz", ready=False))[0] == 503
     assert (await get("/readyz"))[0] == 200
+
+
+async def test_a_pause_is_a_metric() -> None:
+    _, body = await get("/metrics")
+    assert b"memgraph_ha_controller_paused 1.0\n" in body
