@@ -134,8 +134,9 @@ class Prober:
         if isinstance(problem, Silent):
             since = known.silent_since if known.silent_since is not None else started
             return replace(known, silent=known.silent + 1, refused=0, silent_since=since, denied=False)
-        # Credentials refused: whatever it is, it is no candidate (P-U).
-        return replace(known, answer=None, denied=isinstance(problem, Denied))
+        # Whatever it is, it is no candidate (P-U). It lives: refusing is an answer.
+        denied = isinstance(problem, Denied)
+        return replace(known, answer=None, refused=0, silent=0, silent_since=None, denied=denied)
 
     async def _ask(self, ordinal: int, pod: Pod, started: float) -> Answer:
         deadline = started + _PROBE_TIMEOUT_S

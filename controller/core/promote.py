@@ -100,4 +100,4 @@ def _take(obs: Observation, memory: Memory) -> Plan:
 
 def _give_up(memory: Memory, instance: Instance, why: str | None) -> Plan:
     message = f"promotion of {name_of(instance)} given up: {why}"
-    return Plan(Reason.REQUEST_REFUSED, message, None, 0.0, replace(memory, promotion=None))
+    return Plan(Reason.REQUEST_REFUSED, message, None, 0.01, replace(memory, promotion=None))

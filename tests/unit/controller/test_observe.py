@@ -41,7 +41,7 @@ class Instance:
 
 
 async def test_each_problem_takes_the_place_of_the_one_before() -> None:
-    """Refused credentials are no candidate (P-U): the answer is gone with them."""
+    """Refused credentials are no candidate (P-U): the answer is gone with them. Nor are they a death."""
     there = Instance()
     prober = Prober(there, 0.5, lambda: None)
     await prober.pods_changed({0: POD}, 1)
@@ -49,7 +49,7 @@ async def test_each_problem_takes_the_place_of_the_one_before() -> None:
         (None, (True, 0, 0, False)),
         (Denied("no"), (False, 0, 0, True)),
         (Refused("no"), (False, 1, 0, False)),
-        (Denied("no"), (False, 1, 0, True)),
+        (Denied("no"), (False, 0, 0, True)),
         (Silent("no"), (False, 0, 1, False)),
         (None, (True, 0, 0, False)),
     ):
