@@ -12,12 +12,14 @@ from typing import Final
 import anyio
 
 from controller.act import Actor
+from controller.core.election import holder_of
 from controller.core.logins import Login
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
 from controller.loop import Loop, Wake
@@ -46,10 +48,10 @@ async def run(settings: Settings) -> None:
     database = Bolt(secret.logins)
     async with connect(settings.kubeconfig) as api:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
+        requests = RequestStore(api, settings.namespace, names.requests_config_map(settings.release))
         cluster = Cluster(api, settings)
         lease = LeaseStore(api, settings.namespace, names.lease(settings.release))
-        # The process, not the pod: a container restarted in place is another candidate, and waits like one.
-        holder = f"{settings.identity}_{secrets.token_hex(4)}"
+        holder = holder_of(settings.identity, secrets.token_hex(4))
         leadership = Leadership(lease, holder, settings.timings, wake.set)
         first_s = FIRST_LOGIN_S if settings.users_dir or fallback else PROBE_TIMEOUT_S
         prober = Prober(database, settings.policy.probe_interval_s, wake.set, metrics.probed, first_s)
@@ -59,12 +61,13 @@ async def run(settings: Settings) -> None:
 
         surfaces = Surfaces(PodFaces(api, settings.namespace), leadership.remaining)
         users = Users(database, database, secret, wake.set)
-        actor = Actor(database, store, cluster, prober, leadership, published, users)
+        actor = Actor(database, store, cluster, requests, prober, leadership, published, users)
         loop = Loop(
             identity=settings.identity,
             policy=settings.policy,
             store=store,
             cluster=cluster,
+            requests=requests,
             prober=prober,
             leadership=leadership,
             actor=actor,
@@ -73,7 +76,7 @@ async def run(settings: Settings) -> None:
             wake=wake,
             users=users,
         )
-        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
+        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0, loop.status)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(cluster.watch_pods, prober.pods_changed)

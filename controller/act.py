@@ -32,7 +32,18 @@ from controller.core.actions import (
 )
 from controller.core.model import Found, Pod, ReseedOrder, Role
 from controller.observe import DROP_STALL_S, REGISTER_STALL_S, Prober
-from controller.ports import Cluster, Conflict, Database, Denied, LostAnswer, PortError, Rejected, Silent, StateStore
+from controller.ports import (
+    Cluster,
+    Conflict,
+    Database,
+    Denied,
+    LostAnswer,
+    PortError,
+    Rejected,
+    RequestStore,
+    Silent,
+    StateStore,
+)
 from controller.users import Users
 from sidecar.contract.state import Document
 
@@ -68,6 +79,7 @@ class Actor:
         database: Database,
         store: StateStore,
         cluster: Cluster,
+        requests: RequestStore,
         prober: Prober,
         leadership: Leadership,
         published: Callable[[Document], None],
@@ -76,6 +88,7 @@ class Actor:
         self._database = database
         self._store = store
         self._cluster = cluster
+        self._requests = requests
         self._prober = prober
         self._leadership = leadership
         self._published = published
@@ -122,8 +135,7 @@ class Actor:
             case CloseOrder():
                 await self._write_order(None, action.resource_version)
             case AnswerRequest():
-                self._may(_COMMAND_S)
-                await self._cluster.clear_request()
+                await self._answer(action)
             case StepDown():
                 self._leadership.resign()
         return Outcome.DONE
@@ -146,6 +158,14 @@ class Actor:
                 raise
         self._published(action.document)
         return Outcome.DONE
+
+    async def _answer(self, action: AnswerRequest) -> None:
+        self._may(_COMMAND_S)
+        try:
+            await self._requests.answer(action)
+        except LostAnswer:
+            if (await self._requests.read()).answer != action.answer:
+                raise
 
     async def _role(self, pod: Pod) -> Role:
         return await questions.role(partial(self._run, pod))

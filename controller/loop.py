@@ -27,13 +27,15 @@ from controller.core.actions import (
     Register,
     Reseed,
 )
+from controller.core.election import pod_of
 from controller.core.memory import Memory
-from controller.core.model import Observation, Policy, ReseedOrders, Stored, SwitchoverRequest
+from controller.core.model import Absent, Observation, Policy, ReseedOrders, Stored
 from controller.core.plan import plan
 from controller.core.reasons import Reason
+from controller.core.status import Status, status_of
 from controller.leadership import Leadership
 from controller.observe import Prober
-from controller.ports import Cluster, PortError, StateStore, Unavailable
+from controller.ports import Asked, Cluster, PortError, RequestStore, StateStore, Unavailable
 from controller.report import Reporter
 from controller.surfaces import Surfaces
 from controller.users import Users
@@ -45,14 +47,16 @@ _LEAST_WAIT_S: Final = 0.001  # what is left of a deadline may be less than the 
 _EVENT_S: Final = 2.0  # an Event is a courtesy: it never holds anything up
 _WARNINGS: Final = frozenset(
     {
-        Reason.NO_CANDIDATE,
-        Reason.REBUILD_AMBIGUOUS,
-        Reason.PARTNER_LOST,
-        Reason.SWITCHOVER_REFUSED,
         Reason.CREDENTIALS_REFUSED,
         Reason.DIVERGED_REPLICA,
+        Reason.NO_CANDIDATE,
+        Reason.PARTNER_LOST,
+        Reason.PAUSED,
+        Reason.REBUILD_AMBIGUOUS,
+        Reason.REQUEST_REFUSED,
         Reason.RESEED_FAILED,
         Reason.RESEED_WITHDRAWN,
+        Reason.SWITCHOVER_REFUSED,
     }
 )
 
@@ -84,6 +88,7 @@ class Loop:
         policy: Policy,
         store: StateStore,
         cluster: Cluster,
+        requests: RequestStore,
         prober: Prober,
         leadership: Leadership,
         actor: Actor,
@@ -96,6 +101,7 @@ class Loop:
         self._policy = policy
         self._store = store
         self._cluster = cluster
+        self._requests = requests
         self._prober = prober
         self._leadership = leadership
         self._actor = actor
@@ -104,7 +110,7 @@ class Loop:
         self._wake = wake
         self._users = users
         self._stored: Stored | None = None
-        self._request: SwitchoverRequest | None = None
+        self._asked = Asked()
         self._orders = ReseedOrders()
         self._stale = True
         self._unavailable = False
@@ -116,6 +122,17 @@ class Loop:
         self._stale = True
         self._wake.set()
 
+    def status(self) -> Status:
+        """What this process knows now, for people."""
+        record = self._leadership.record
+        return status_of(
+            self._seen(self._stored or Absent()),
+            pod_of(record.holder) if record else None,
+            leading=self._leadership.leading,
+            decision=self._report.decision,
+            answer=self._asked.answer,
+        )
+
     async def run(self) -> None:
         """Lead whenever the Lease says so, until cancelled."""
         async with anyio.create_task_group() as group:
@@ -126,7 +143,7 @@ class Loop:
 
     async def _lead(self, group: anyio.abc.TaskGroup) -> None:
         self.memory = Memory()
-        self._stale = True
+        self._stored = None  # what is known of it is of an earlier time as leader
         self._report.begin()
         async with anyio.create_task_group() as probing:
             await probing.start(self._prober.run)
@@ -168,22 +185,27 @@ class Loop:
             self._stale = False
             try:
                 self._stored = await self._store.read()
-                self._request = await self._cluster.request()
+                self._asked = await self._requests.read()
                 self._orders = await self._cluster.reseed_orders()
             except Unavailable:
                 self._stale = True
                 raise
+            self._report.paused(self._asked.paused is not None)
+        return self._seen(self._stored)
+
+    def _seen(self, stored: Stored) -> Observation:
         record, instances, wall = self._leadership.record, self._prober.instances, datetime.now(UTC)
         return Observation(
             now=anyio.current_time(),
             updated_at=wall.isoformat(timespec="milliseconds"),
             identity=self._identity,
-            stored=self._stored,
+            stored=stored,
             instances=self._users.seen(instances) if self._users else instances,
             replicas_wanted=self._cluster.replicas_wanted,
             lease_epoch=record.epoch if record else 0,
             lease_term=record.term if record else 0,
-            request=self._request,
+            request=self._asked.request,
+            paused=self._asked.paused,
             users=self._users.wanted if self._users else None,
             orders=self._orders,
             unix_s=wall.timestamp(),

@@ -44,6 +44,7 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         self._leader = Gauge(_CONTROLLER + "leader", "1 while this controller leads", registry=registry)
         self._term = Gauge(_CONTROLLER + "term", "The term it leads in, 0 if it does not", registry=registry)
+        self._paused = Gauge(_CONTROLLER + "paused", "1 while it only observes, as it was asked to", registry=registry)
         self._decisions = Counter(
             _CONTROLLER + "decisions_total", "Changes of opinion, by what it became", ["reason"], registry=registry
         )
@@ -85,10 +86,15 @@ class Metrics:
         self._term.set(term or 0)
         if term is None:
             self._picture.seen = None
+            self._paused.set(0)  # the next leader says it
 
     def seen(self, observation: Observation) -> None:
         """The cluster as the leader sees it now."""
         self._picture.seen = observation
+
+    def paused(self, paused: bool) -> None:
+        """This controller, leading, found a pause, or none."""
+        self._paused.set(1 if paused else 0)
 
     def decided(self, reason: Reason) -> None:
         """A change of opinion."""

@@ -13,11 +13,14 @@ PortError
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
 from controller.core.logins import Login
-from controller.core.model import Pod, ReseedOrder, ReseedOrders, Shown, Stored, SwitchoverRequest
+from controller.core.model import Pod, ReseedOrder, ReseedOrders, Shown, Stored
+from controller.core.requests import Request, RequestAnswer
 from sidecar.contract.state import Document
 
 
@@ -88,6 +91,25 @@ class StateStore(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The requests' ConfigMap: what to answer now, who paused the controller and when, and the last answer."""
+
+    request: Request | None = None
+    paused: str | None = None
+    answer: RequestAnswer | None = None
+
+
+class RequestStore(Protocol):
+    """The requests' ConfigMap."""
+
+    async def read(self) -> Asked:
+        """What it says now. Raises Unavailable."""
+
+    async def answer(self, action: AnswerRequest) -> None:
+        """Take the request away, and store its answer and the pause. Raises Conflict, LostAnswer, Unavailable."""
+
+
 class LeaseStore(Protocol):
     """The Lease object."""
 
@@ -123,12 +145,6 @@ class Cluster(Protocol):
 
         Raises Conflict, LostAnswer, Unavailable.
         """
-
-    async def request(self) -> SwitchoverRequest | None:
-        """What a person asks for now."""
-
-    async def clear_request(self) -> None:
-        """Take the request away. Raises Conflict, Unavailable."""
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event on the StatefulSet. Raises Unavailable."""

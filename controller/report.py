@@ -9,6 +9,7 @@ from controller.core.actions import Action, Outcome, Plan, Publish
 from controller.core.model import Found, Observation
 from controller.core.opinion import opinion
 from controller.core.stages import Stages, decided, ended
+from controller.core.status import Decision
 from controller.metrics import Metrics
 from sidecar.contract import logs
 from sidecar.contract.state import Document
@@ -26,10 +27,12 @@ class Reporter:
         self._document: Document | None = None
         self._decided_at = 0.0
         self._term: int | None = None
+        self.decision: Decision | None = None
+        """The last decision, and since when it is this one but for its counts."""
 
     def begin(self) -> None:
         """This process leads; its term begins with its first write."""
-        self._stages, self._gist, self._term = Stages(), (), None
+        self._stages, self._gist, self._term, self.decision = Stages(), (), None, None
 
     def term(self, term: int | None) -> None:
         """The term as the leader's memory has it."""
@@ -37,6 +40,10 @@ class Reporter:
             self._term = term
             self._metrics.leads(term)
             logs.emit(LOG, "BecameLeader", term=term)
+
+    def paused(self, paused: bool) -> None:
+        """Whether it was asked to only observe."""
+        self._metrics.paused(paused)
 
     def end(self) -> None:
         """It no longer leads."""
@@ -52,7 +59,9 @@ class Reporter:
         self._stages, without = decided(self._stages, observation.now, plan, self._document)
         self._metrics.without_main(without)
         said = opinion(plan, self._document)
-        if said.gist == self._gist:
+        known = self.decision if said.gist == self._gist else None
+        self.decision = Decision(plan.reason, plan.message, known.since if known else observation.updated_at)
+        if known is not None:
             return False
         self._gist = said.gist
         self._metrics.decided(plan.reason)

@@ -7,6 +7,7 @@ from typing import Final
 
 from controller.core.actions import (
     Action,
+    AnswerRequest,
     ApplyUser,
     CloseOrder,
     Demote,
@@ -48,6 +49,10 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
             return _back_off(memory, action.ordinal, now, _FIRST_BACKOFF_S)
         case CloseOrder() if outcome is Outcome.DONE and action.failed:
             return replace(memory, reseed_failed=memory.reseed_failed | {action.order.ordinal})
+        case AnswerRequest() if outcome is not Outcome.DONE:
+            # Whoever asked may have taken the request back: what was not answered is not begun.
+            memory = replace(memory, switchover=None, promotion=None)
+            return replace(memory, reseed_asked=None) if action.answer.request == "reseed" else memory
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
     return memory
@@ -55,7 +60,8 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
 
 def _published(memory: Memory, action: Publish, outcome: Outcome) -> Memory:
     if outcome is Outcome.DONE:
-        return replace(memory, term=action.document.term, document=action.document, write_unanswered=False)
+        term = action.document.term
+        return replace(memory, term=term, document=action.document, write_unanswered=False, promotion=None)
     return replace(memory, write_unanswered=memory.write_unanswered or outcome is Outcome.UNKNOWN)
 
 

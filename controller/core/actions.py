@@ -11,6 +11,7 @@ from enum import StrEnum
 from controller.core.memory import Memory
 from controller.core.model import Mode, Pod, ReseedOrder
 from controller.core.reasons import Reason
+from controller.core.requests import RequestAnswer
 from sidecar.contract.state import Document
 
 
@@ -130,7 +131,13 @@ class CloseOrder:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """Take the request away; the plan's reason and message say what became of it."""
+    """Take the request away and store the answer, in one compare-and-swap; a value that changed meanwhile stays.
+
+    `paused` is the pause from now on: who and when, or None.
+    """
+
+    answer: RequestAnswer
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

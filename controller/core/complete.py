@@ -10,6 +10,7 @@ from controller.core.memory import CutProgress, in_cut
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role
 from controller.core.partner import best_replica, towards_proof
 from controller.core.reasons import Reason
+from controller.core.reseed import close_order, remark, reseed
 from controller.core.switchover import while_main_is_main
 from controller.core.users import denied, users_before_publishing
 from controller.core.view import View, identity_of, name_of, readers, registration, row_of, strict, target
@@ -49,7 +50,7 @@ def _old_main_is_main(view: View) -> Plan:
         # P-F8: a promotion is on its way; it may still be read back.
         assert cut.promote_sent_to is not None, "a promotion that was sent was sent to somebody"
         return view.wait(Reason.PROMOTING, "waiting for the answer to the promotion", 0.05, cut.promote_sent_to)
-    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED):
+    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED, Reason.PROMOTED_BY_COMMAND):
         reason = Reason.PUBLISHED
     else:
         reason = Reason.OLD_MAIN_PUBLISHED if view.memory.switchover is None else Reason.SWITCHOVER_ABORTED
@@ -102,10 +103,11 @@ def _old_main_is_dead(view: View) -> bool:
     """P-F5: proof that the old main's process can acknowledge nothing any more.
 
     Its container terminated, or its pod runs a new process, which was born a replica (P-N1). A vanished pod object
-    alone is no proof: it may have been deleted by force on a node nobody reaches.
+    alone is no proof: it may have been deleted by force on a node nobody reaches. Whom a person promoted, the document
+    calls the last main; the one that served is no longer in it.
     """
     pod, main = view.main.pod, view.main
-    if pod is None or pod.uid != view.document.main_uid:
+    if pod is None or pod.uid != view.document.main_uid or view.document.reason == Reason.PROMOTED_BY_COMMAND:
         return False
     return pod.terminated or view.answers(main, Role.REPLICA)
 
@@ -120,6 +122,11 @@ def publish_steps(view: View, main: Instance, reason: Reason) -> Plan:
         # Before the first registration only: later the marker's commit would wait for a partner.
         view = view.remember(cut=replace(cut, marker_tries=cut.marker_tries + 1))
         return view.plan(Reason.MARKING, f"marking epoch {epoch} on {name_of(main)}", Mark(target(main), epoch), 0.0)
+    order = view.obs.orders.open
+    if order is not None and order.epoch == view.document.epoch:  # ordered in this cut, and void once it is over
+        closed = close_order(view)
+        if closed is not None:
+            return closed
     step, sync = _partner_step(view, main, answer)
     # Last, so that a partner catches up meanwhile; then the partner is looked at again.
     step = step or users_before_publishing(view, main)
@@ -154,8 +161,7 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
     cut = progress(view)
     replica = best_replica(view, main)
     if replica is None or (cut.partner_registered_at is not None and not block):
-        waiting = view.plan(Reason.UNPROTECTED, "waiting for a replica that can hold every write", None, 0.1)
-        return (waiting if block else None), None
+        return (_wait_for_partner(view) if block else None), None
     name = view.memory.next_name(replica.ordinal)
     stale = row_of(answer, replica.ordinal)
     view = view.remember(cut=replace(cut, partner_registered_at=now), names_used=view.memory.names_used + 1)
@@ -170,6 +176,14 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
     )
     message = f"registering {name_of(replica)} as the replica that holds every write"
     return view.plan(Reason.PARTNER_REGISTERING, message, action, 0.0), None
+
+
+def _wait_for_partner(view: View) -> Plan:
+    """P-S8's `block`: where every replica diverged, only a re-seed can end the wait (P-R1)."""
+    step, remarked = reseed(view), remark(view)
+    message = "waiting for a replica that can hold every write"
+    message = f"{message}; {remarked[1]}" if remarked is not None else message
+    return step or view.plan(Reason.UNPROTECTED, message, None, 0.1)
 
 
 def _await_partner(

@@ -40,6 +40,14 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """An accepted `promote`: to be carried out while the document has this epoch (None: while there is none)."""
+
+    ordinal: int
+    epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """`term` is None until this leader's first compare-and-swap raised it (P-W2)."""
 
@@ -73,6 +81,7 @@ class Memory:
     """(incarnation, version, user) -> when that user may be tried again."""
     switchover: int | None = None
     """Ordinal an accepted switchover goes to."""
+    promotion: Promotion | None = None
 
     def next_name(self, ordinal: int) -> str:
         """A registration name never used before (P-S2)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.core.requests import Request
 from sidecar.contract.state import Document
 
 
@@ -235,13 +236,6 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchoverRequest:
-    """A person (or the CLI) asked for another main; `target` None leaves the choice to us."""
-
-    target: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class ReseedOrder:
     """The order to begin this instance anew, once: for the successor of this very pod, in this epoch (P-R1).
 
@@ -267,8 +261,8 @@ class Observation:
     """Everything seen when a plan is made.
 
     `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people, and
-    `unix_s` the same as seconds, for what another machine has to compare. `users` is None where users are not the
-    controller's business.
+    `unix_s` the same as seconds, for what another machine has to compare. `request` is what a person asks for, `paused`
+    says who asked to only observe, and when. `users` is None where users are not the controller's business.
     """
 
     now: float
@@ -279,10 +273,11 @@ class Observation:
     replicas_wanted: int
     lease_epoch: int = 0
     lease_term: int = 0
-    request: SwitchoverRequest | None = None
     users: UsersWanted | None = None
     orders: ReseedOrders = ReseedOrders()
     unix_s: float = 0.0
+    request: Request | None = None
+    paused: str | None = None
     policy: Policy = field(default_factory=Policy)
 
     def instance(self, ordinal: int) -> Instance:

@@ -37,7 +37,7 @@ def recorded(replica: Instance, row: Registration) -> SyncReplica:
 def best_replica(view: View, main: Instance) -> Instance | None:
     """The replica most likely to be caught up soonest: the wanted one, then same database, highest known ts."""
     answer = view.obs.answer(main)
-    wanted = wanted_partner(view)
+    wanted, ordered = wanted_partner(view), view.obs.orders.open
     candidates = []
     for instance in view.obs.instances:
         said = view.obs.answer(instance)
@@ -47,6 +47,8 @@ def best_replica(view: View, main: Instance) -> Instance | None:
             continue
         if view.obs.now < view.memory.backoff_until.get(instance.ordinal, 0.0) or diverged(view, instance, main):
             continue
+        if ordered is not None and ordered.pod_uid == instance.pod.uid:
+            continue  # it is about to begin anew (P-R1)
         same = said.database_uuid == answer.database_uuid
         last_ts = view.memory.last_ts.get(instance.ordinal, -1)
         candidates.append((instance.ordinal == wanted, same, last_ts, -instance.ordinal, instance))

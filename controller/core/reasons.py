@@ -21,6 +21,7 @@ class Reason(StrEnum):
     ADOPTED = "Adopted"
     WAITING_FOR_INSTANCES = "WaitingForInstances"
     REBUILD_AMBIGUOUS = "RebuildAmbiguous"
+    PROMOTED_BY_COMMAND = "PromotedByCommand"
     # Failover (F)
     MAIN_UNHEARD = "MainUnheard"
     MAIN_POD_GONE = "MainPodGone"
@@ -43,7 +44,10 @@ class Reason(StrEnum):
     SWITCHOVER_ABORTED = "SwitchoverAborted"
     SWITCHOVER_REFUSED = "SwitchoverRefused"
     SWITCHOVER_BECAME_FAILOVER = "SwitchoverBecameFailover"
+    # Requests
     REQUEST_ANSWERED = "RequestAnswered"
+    REQUEST_REFUSED = "RequestRefused"
+    PAUSED = "Paused"
     # Sync partner and registrations (S)
     PARTNER_LOST = "PartnerLost"
     PARTNER_LAGS = "PartnerLags"

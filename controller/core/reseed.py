@@ -9,19 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.core.actions import CloseOrder, Plan, Reseed
+from controller.core.answers import accept, refuse
+from controller.core.failover import eligible
 from controller.core.memory import with_item
 from controller.core.model import (
     Answer,
     Instance,
     OnDiverged,
+    OnNoSyncReplica,
     Registration,
     ReseedOrder,
     Role,
     Status,
-    SwitchoverRequest,
 )
+from controller.core.partner import best_replica
 from controller.core.reasons import Reason
-from controller.core.view import View, diverged, name_of, ordinal_of, serving, target
+from controller.core.requests import ReseedRequest, SwitchoverRequest
+from controller.core.view import View, diverged, name_of, ordinal_of, serving, strict, target
 
 _INVALID_FOR_S = 3.0  # as long as a registration may stay `invalid` before it is dropped (membership)
 
@@ -57,6 +61,39 @@ def _empty(answer: Answer) -> bool:
     return answer.marker is None and not answer.vertices and not answer.user_schema
 
 
+def source(view: View) -> Instance | None:
+    """Whose data the others get: the published main. With `block`, also the main that is about to be published.
+
+    That one is MAIN and marked already, and waits for nothing but a partner: no other rule could end that wait where
+    every replica diverged.
+    """
+    if serving(view):
+        return view.main
+    if view.obs.policy.on_no_sync_replica is not OnNoSyncReplica.BLOCK:
+        return None
+    mains = [i for i in view.obs.instances if view.answers(i, Role.MAIN)]
+    if len(mains) != 1 or mains[0] not in eligible(view):
+        return None
+    answer = view.obs.answer(mains[0])
+    return mains[0] if answer is not None and answer.marker == view.document.epoch + 1 else None
+
+
+def take_reseed(view: View) -> Plan | None:
+    """Answer the request for a re-seed; what was accepted is begun as soon as it may be (P-R1)."""
+    request = view.obs.request
+    if request is None or not isinstance(request.wanted, ReseedRequest):
+        return None
+    ordinal, asked = request.wanted.ordinal, view.memory.reseed_asked
+    why = reseed_refusal(view, ordinal)
+    if why is None and asked is not None:
+        why = f"instance {asked} is about to be re-seeded: one at a time"
+    if why is not None:
+        return refuse(view.obs, view.memory, request, why)
+    memory = replace(view.memory, reseed_asked=ordinal)
+    name = name_of(view.obs.instance(ordinal))
+    return accept(view.obs, memory, request, f"re-seed of {name} accepted: its data is moved aside, not deleted")
+
+
 def reseed(view: View) -> Plan | None:
     """Look after the open order; without one, re-seed who was asked for, or who diverged and needs no person's word."""
     order, asked = view.obs.orders.open, view.memory.reseed_asked
@@ -67,8 +104,9 @@ def reseed(view: View) -> Plan | None:
         if why is None:
             return reseed_plan(view, asked)
         return view.remember(reseed_asked=None).wait(Reason.RESEED_WITHDRAWN, f"no re-seed any more: {why}", 0.1)
-    for instance in view.obs.instances:
-        if not diverged(view, instance, view.main) or not _rested(view, instance.ordinal):
+    main = source(view)
+    for instance in view.obs.instances if main is not None else ():
+        if main is None or not diverged(view, instance, main) or not _rested(view, instance.ordinal):
             continue
         if reseed_refusal(view, instance.ordinal) is None and needs_a_person(view, instance) is None:
             return reseed_plan(view, instance.ordinal)
@@ -85,7 +123,9 @@ def reseed_plan(view: View, ordinal: int) -> Plan:
 
 
 def _order(view: View, instance: Instance, order: ReseedOrder) -> Plan:
-    answer = view.main_answer
+    main = source(view)
+    answer = view.obs.answer(main) if main is not None else None
+    assert main is not None, "reseed_refusal wants a main"
     assert answer is not None, "reseed_refusal wants the main's answer"
     assert answer.marker is not None, "reseed_refusal wants the newest marker"
     assert instance.pod is not None, "reseed_refusal wants a pod"
@@ -95,12 +135,12 @@ def _order(view: View, instance: Instance, order: ReseedOrder) -> Plan:
         order,
         view.obs.orders.resource_version,
         view.document.term,
-        target(view.main),
+        target(main),
         view.document.database_uuid,
         answer.marker,
     )
     message = (
-        f"{name_of(instance)} begins anew from {view.document.main_pod}: replacing its pod; "
+        f"{name_of(instance)} begins anew from {name_of(main)}: replacing its pod; "
         f"its data is moved aside, to mg_data.old-{order.epoch} on its volume"
     )
     return view.plan(Reason.RESEEDING, message, action, 0.0)
@@ -111,8 +151,17 @@ def reseed_refusal(view: View, ordinal: int) -> str | None:
     return _against_instance(view, ordinal) or _against_moment(view) or _against_order(view) or _rebuilt(view, ordinal)
 
 
+def _kept(view: View, ordinal: int) -> bool:
+    """In a `cut`, whom P-F3 may still need: the last published main and its partner."""
+    document = view.document
+    named = (document.master_index, document.sync.ordinal if document.sync is not None else None)
+    return not serving(view) and ordinal in named
+
+
 def _against_instance(view: View, ordinal: int) -> str | None:
     document, instance = view.document, view.obs.instance(ordinal)
+    if _kept(view, ordinal):
+        return f"the clients are cut, and instance {ordinal} was main or partner when they were"
     if ordinal == document.master_index:
         return f"instance {ordinal} is the main"
     if document.sync is not None and ordinal == document.sync.ordinal:
@@ -127,18 +176,24 @@ def _against_instance(view: View, ordinal: int) -> str | None:
 
 
 def _against_moment(view: View) -> str | None:
-    """Whether the published main can be trusted to hold everything worth having, and to stay."""
-    document, main, answer = view.document, view.main, view.main_answer
-    if not serving(view):
+    """Whether the main can be trusted to hold everything worth having, and to stay."""
+    document, main = view.document, source(view)
+    if main is None:
         return "the clients are cut"
+    answer = view.main_answer if serving(view) else view.obs.answer(main)
     if main.pod is None or answer is None:
         return f"main {document.main_pod} does not answer"
-    if answer.database_uuid != document.database_uuid or main.pod.volume != document.main_volume:
-        return f"main {document.main_pod} does not hold the recorded database"
+    if not serving(view) and (best_replica(view, main) or any(strict(row) for row in answer.registrations or ())):
+        return "the clients are cut, and another replica may become the one that holds every write"
+    published = main.ordinal == document.master_index
+    if answer.database_uuid != document.database_uuid or (published and main.pod.volume != document.main_volume):
+        return f"main {name_of(main)} does not hold the recorded database"
     markers = [i.answer.marker for i in view.obs.instances if i.answer is not None and i.answer.marker is not None]
     if answer.marker is None or answer.marker < max(markers):
-        return f"main {document.main_pod} does not have the newest epoch marker"
-    if main.pod.deleting or view.memory.switchover is not None or isinstance(view.obs.request, SwitchoverRequest):
+        return f"main {name_of(main)} does not have the newest epoch marker"
+    wanted = view.obs.request.wanted if view.obs.request is not None else None
+    going = serving(view) and (view.memory.switchover is not None or isinstance(wanted, SwitchoverRequest))
+    if main.pod.deleting or going:
         return "another instance is about to become main"
     return None
 
@@ -170,7 +225,10 @@ def needs_a_person(view: View, instance: Instance) -> str | None:
     By itself only a member of an epoch that a recorded failover or switchover ended: its commits beyond that were
     acknowledged to nobody through a sidecar.
     """
-    document, said, main_said = view.document, view.obs.answer(instance), view.main_answer
+    document, said, main = view.document, view.obs.answer(instance), source(view)
+    if _kept(view, instance.ordinal):
+        return "the clients are cut, and it was main or partner when they were"
+    main_said = view.obs.answer(main) if main is not None else None
     if view.obs.policy.on_diverged is OnDiverged.MANUAL:
         return "onDiverged is manual"
     if instance.ordinal in view.memory.reseed_failed:
@@ -195,19 +253,34 @@ def remark(view: View) -> tuple[Reason, str] | None:
     order = view.obs.orders.open
     if order is not None:
         return Reason.RESEEDING, f"waiting for the successor of instance {order.ordinal}'s pod, to begin it anew"
-    for instance in view.obs.instances:
-        if diverged(view, instance, view.main) and view.obs.answer(instance) is not None:
+    main = source(view)
+    for instance in view.obs.instances if main is not None else ():
+        if main is not None and diverged(view, instance, main) and view.obs.answer(instance) is not None:
             why = needs_a_person(view, instance)
             if why is not None:
                 how = f"decide with: memgraph-ha reseed {instance.ordinal}"
+                if _kept(view, instance.ordinal):
+                    how = "if nobody else can be the partner, set onNoSyncReplica: serve until it healed"
                 return Reason.DIVERGED_REPLICA, f"{name_of(instance)} diverged and is left alone, since {why}; {how}"
             why = reseed_refusal(view, instance.ordinal) or "the last attempt was a moment ago"
             return Reason.DIVERGED_REPLICA, f"{name_of(instance)} diverged and waits for its re-seed: {why}"
     return None
 
 
-def _attend(view: View, order: ReseedOrder) -> Plan | None:
-    """The open order: close it when the successor answers or when it must no longer be carried out."""
+def left_to_a_person(view: View) -> dict[int, str]:
+    """Who diverged and is not re-seeded by itself: ordinal -> why."""
+    main = source(view)
+    if main is None:
+        return {}
+    found = {i.ordinal: needs_a_person(view, i) for i in view.obs.instances if diverged(view, i, main)}
+    return {ordinal: why for ordinal, why in found.items() if why is not None}
+
+
+def close_order(view: View) -> Plan | None:
+    """Close the open order when the successor answers, or when it must no longer be carried out."""
+    order = view.obs.orders.open
+    if order is None:
+        return None
     instance = view.obs.instance(order.ordinal)
     name, said = name_of(instance), view.obs.answer(instance)
     replaced = instance.pod is not None and instance.pod.uid != order.pod_uid
@@ -222,6 +295,17 @@ def _attend(view: View, order: ReseedOrder) -> Plan | None:
         return _close(view, order, Reason.RESEED_FAILED, f"{name} did not come back before its order expired")
     if order.ordinal >= view.obs.replicas_wanted:
         return _close(view, order, Reason.RESEED_WITHDRAWN, f"{name} is no longer wanted")
+    return None
+
+
+def _attend(view: View, order: ReseedOrder) -> Plan | None:
+    """The open order: close it, or carry on with one whose pod was not deleted."""
+    closed = close_order(view)
+    if closed is not None:
+        return closed
+    instance = view.obs.instance(order.ordinal)
+    name = name_of(instance)
+    replaced = instance.pod is not None and instance.pod.uid != order.pod_uid
     if instance.pod is None or replaced or instance.pod.deleting or view.memory.reseed_sent == order.pod_uid:
         return None
     if not _rested(view, order.ordinal):

@@ -1,4 +1,4 @@
-"""The Memgraph pods: followed by a watch, deleted by UID; the StatefulSet's size; requests and Events."""
+"""The Memgraph pods: followed by a watch, deleted by UID; the StatefulSet's size; Events."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import aiohttp
 import anyio
 from kubernetes.aio import client
 
-from controller.core.model import Pod, ReseedOrder, ReseedOrders, SwitchoverRequest
-from controller.kube.client import CALL_TIMEOUT_S, meta, reading, version_of, watching, writing
+from controller.core.model import Pod, ReseedOrder, ReseedOrders
+from controller.kube.client import CALL_TIMEOUT_S, meta, version_of, watching, writing
 from controller.kube.pods import to_pod
 from controller.kube.reseed import OrderStore
 from controller.settings import Settings
@@ -21,7 +21,6 @@ from sidecar.contract import names
 _WATCH_S: Final = 60  # bounds how long a watch that died silently hides a change; probes do not wait for it
 _AGAIN_S: Final = 0.2  # after a broken watch; the API server's own limits protect it from one controller
 _SIZE_EVERY_S: Final = 5.0
-_REQUEST_KEY: Final = "switchover"
 
 
 def name_of(pod: client.V1Pod) -> str:
@@ -116,26 +115,6 @@ class Cluster:
         """Make this the only open order, or none. Raises Conflict, LostAnswer, Unavailable."""
         await self._orders.write(order, resource_version)
 
-    async def request(self) -> SwitchoverRequest | None:
-        """What a person asks for now. Raises Unavailable."""
-        stored = await self._read_requests()
-        text = ((stored.data if stored else None) or {}).get(_REQUEST_KEY, "").strip()
-        if not text:
-            return None
-        return SwitchoverRequest(int(text) if text.isascii() and text.isdigit() else None)
-
-    async def clear_request(self) -> None:
-        """Take the request away; one that was changed meanwhile stays. Raises Conflict, Unavailable."""
-        stored = await self._read_requests()
-        if stored is None or _REQUEST_KEY not in (stored.data or {}):
-            return
-        stored.data = {key: value for key, value in (stored.data or {}).items() if key != _REQUEST_KEY}
-        name = names.requests_config_map(self._settings.release)
-        async with writing("answering the request"):
-            await self._core.replace_namespaced_config_map(
-                name, self._settings.namespace, stored, _request_timeout=CALL_TIMEOUT_S
-            )
-
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
         now = datetime.now(UTC)
@@ -155,16 +134,6 @@ class Cluster:
         )
         async with writing("recording an Event"):
             await self._core.create_namespaced_event(settings.namespace, body, _request_timeout=CALL_TIMEOUT_S)
-
-    async def _read_requests(self) -> client.V1ConfigMap | None:
-        name = names.requests_config_map(self._settings.release)
-        try:
-            async with reading("reading the requests"):
-                return await self._core.read_namespaced_config_map(
-                    name, self._settings.namespace, _request_timeout=CALL_TIMEOUT_S
-                )
-        except client.ApiException:
-            return None
 
     async def _follow_pods(self, changed: PodsChanged) -> None:
         call, namespace = self._core.list_namespaced_pod, self._settings.namespace

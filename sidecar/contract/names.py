@@ -31,6 +31,10 @@ EPOCH_ANNOTATION: Final = PREFIX + "epoch"
 """On the Lease: the highest epoch its holder has published (P-W4)."""
 TERM_ANNOTATION: Final = PREFIX + "term"
 """On the Lease: its holder's term, so that a rebuilt document does not begin with term 1 again (P-S2)."""
+ANSWER_ANNOTATION: Final = PREFIX + "answer"
+"""On the requests' ConfigMap: what became of the last request, as JSON."""
+PAUSED_ANNOTATION: Final = PREFIX + "paused"
+"""On the requests' ConfigMap while the controller only observes: who asked for it, and when."""
 
 # Admission
 WEBHOOK_NAME: Final = "inject.memgraph-ha.io"

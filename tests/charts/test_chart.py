@@ -128,6 +128,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"webhook": {"port": 443}},
         {"webhook": {"logLevel": "verbose"}},
         {"rbac": {"clientAccess": "everybody"}},
+        {"rbac": {"operatorRole": "yes"}},
         {"cluster": {"default": "yes"}},
         {"cluster": {"name": "-a"}},
         {"images": {"memgraph": {"digest": "sha256:abc"}}},
@@ -221,6 +222,19 @@ def test_sidecars_may_follow_one_config_map(objects: Objects) -> None:
     state = names.state_config_map("graph")
     expected = {("", "configmaps", state, verb) for verb in ("get", "watch")}
     assert rules(objects, "Role", "graph-sidecar") == expected
+
+
+def test_people_may_ask_and_nothing_else(render: Render) -> None:
+    """Whoever may write the requests can lose data by `promote`: the Role is bound to nobody."""
+    objects, requests = render(), names.requests_config_map("graph")
+    assert rules(objects, "Role", "graph-operator") == {
+        ("", "configmaps", "*", "create"),
+        ("", "configmaps", requests, "get"),
+        ("", "configmaps", requests, "update"),
+    }
+    assert "graph-operator" not in {o["roleRef"]["name"] for o in objects if o["kind"] == "RoleBinding"}
+    without = render({"rbac": {"operatorRole": False}})
+    assert "graph-operator" not in {o["metadata"]["name"] for o in without}
 
 
 def test_client_access_is_given_only_when_wanted(render: Render) -> None:

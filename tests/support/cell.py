@@ -42,7 +42,7 @@ class Cell:
         self._apps = client.AppsV1Api(api)
         self.store = StateStore(api, NAMESPACE, "r-state")
         self._folder = folder
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
         self.secret = folder / "users"
         """The mounted Secret of a cell with users; the controller is `ops`."""
         self.auth: tuple[str, str] | None = None
@@ -120,8 +120,8 @@ class Cell:
         pod.status = client.V1PodStatus(pod_ip=self.address(ordinal), container_statuses=[status])
         await self._core.replace_namespaced_pod_status(name, NAMESPACE, pod)
 
-    def start_controller(self, name: str) -> None:
-        """A controller process."""
+    def start_controller(self, name: str, port: int = 0) -> None:
+        """A controller process; its HTTP face is on this port of 127.0.0.1 (0: on any)."""
         environment = {
             **os.environ,
             "POD_NAME": name,
@@ -129,10 +129,10 @@ class Cell:
             "MEMGRAPH_HA_RELEASE": "r",
             "MEMGRAPH_HA_REGISTER_BY": "ip",
             "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
-            "MEMGRAPH_HA_HTTP_PORT": "0",
-            "KUBECONFIG": str(self._kubeconfig),
             "MEMGRAPH_HA_USERS_DIR": str(self.secret) if self.secret.exists() else "",
             "MEMGRAPH_HA_CONTROLLER_USER": "ops",
+            "MEMGRAPH_HA_HTTP_PORT": str(port),
+            "KUBECONFIG": str(self.kubeconfig),
         }
         log = (self._folder / f"{name}.log").open("ab")
         self.controllers[name] = subprocess.Popen([sys.executable, "-m", "controller"], stderr=log, env=environment)

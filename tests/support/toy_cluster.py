@@ -43,11 +43,11 @@ from controller.core.model import (
     Role,
     Status,
     Stored,
-    SwitchoverRequest,
     UsersKnown,
     UsersWanted,
 )
 from controller.core.plan import plan
+from controller.core.requests import RequestAnswer, first
 from controller.core.view import ordinal_of
 from sidecar.contract.state import Phase
 
@@ -103,9 +103,11 @@ class Toy:
         self.now = 100.0
         self.policy = policy or Policy()
         self.memory = Memory()
-        self.request: SwitchoverRequest | None = None
         self.users: UsersWanted | None = None
         self.refused_users: set[str] = set()
+        self.requests: dict[str, str] = {}
+        self.paused: str | None = None
+        self.answers: list[RequestAnswer] = []
         self.log: list[Plan] = []
         self.deleted: list[int] = []
         self.order: ReseedOrder | None = None
@@ -124,10 +126,11 @@ class Toy:
             stored=self.stored,
             instances=instances,
             replicas_wanted=len(self.nodes),
-            request=self.request,
             users=self.users,
             orders=ReseedOrders(self.order, self.order_version),
             unix_s=1_000_000.0 + self.now,
+            request=first(self.requests),
+            paused=self.paused,
             policy=self.policy,
         )
 
@@ -223,7 +226,16 @@ class Toy:
             case CloseOrder():
                 return self._write_order(None, action.resource_version)
             case AnswerRequest():
-                self.request = None
+                return self._answer(action)
+        return Outcome.DONE
+
+    def _answer(self, action: AnswerRequest) -> Outcome:
+        answer = action.answer
+        if self.requests.get(answer.request) != answer.value:
+            return Outcome.FAILED
+        del self.requests[answer.request]
+        self.paused = action.paused
+        self.answers.append(answer)
         return Outcome.DONE
 
     def _publish(self, action: Publish) -> Outcome:

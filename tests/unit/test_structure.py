@@ -31,7 +31,7 @@ def test_one_function_writes_the_document() -> None:
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "encode":
                     encoders.add(place)
     assert encoders == {"controller/kube/state.py:write"}
-    others = {"controller/kube/cluster.py:clear_request", "controller/kube/reseed.py:write"}
+    others = {"controller/kube/requests.py:answer", "controller/kube/reseed.py:write"}
     assert writers == {"controller/kube/state.py:write", *others}
 
 

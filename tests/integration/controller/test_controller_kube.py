@@ -12,15 +12,18 @@ import pytest
 from api_server import api_server, until
 from kubernetes.aio import client
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord, Timings
-from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Shown, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Shown
+from controller.core.requests import Request, RequestAnswer, SwitchoverRequest
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
-from controller.ports import Conflict, Unavailable
+from controller.ports import Asked, Conflict, Unavailable
 from controller.settings import Settings, from_env
 from sidecar.contract import names
 from sidecar.contract.state import CutKind, Document, Phase, advance
@@ -274,20 +277,34 @@ async def test_one_re_seed_order_is_open_at_a_time(api: client.ApiClient, settin
     assert not stored.data
 
 
-async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings: Settings) -> None:
-    """Requests are Kubernetes objects; other keys stay."""
-    cluster = Cluster(api, settings)
-    assert await cluster.request() is None
+async def test_a_request_is_taken_and_answered_in_one_write(api: client.ApiClient) -> None:
+    """Requests are Kubernetes objects; other keys, labels and annotations stay."""
     name = names.requests_config_map("r")
-    metadata = client.V1ObjectMeta(name=name)
-    body = client.V1ConfigMap(metadata=metadata, data={"switchover": "2", "note": "n"})
-    core = client.CoreV1Api(api)
+    core, store = client.CoreV1Api(api), RequestStore(api, NAMESPACE, name)
+    assert await store.read() == Asked()
+    metadata = client.V1ObjectMeta(name=name, annotations={"a": "b"}, labels={"c": "d"})
+    body = client.V1ConfigMap(metadata=metadata, data={"switchover": " 2", "note": "n"})
     await core.create_namespaced_config_map(NAMESPACE, body)
-    assert await cluster.request() == SwitchoverRequest(2)
-    await cluster.clear_request()
-    assert await cluster.request() is None
+    assert (await store.read()).request == Request("switchover", " 2", SwitchoverRequest(2))
+    answer = RequestAnswer("switchover", " 2", True, "RequestAnswered", "switchover accepted", "t", "c-0")
+    await store.answer(AnswerRequest(answer, paused="by me"))
+    assert await store.read() == Asked(None, "by me", answer)
     stored = await core.read_namespaced_config_map(name, NAMESPACE)
     assert stored.data == {"note": "n"}
+    assert stored.metadata is not None
+    assert stored.metadata.labels == {"c": "d"}
+    assert (stored.metadata.annotations or {}).keys() == {"a", names.ANSWER_ANNOTATION, names.PAUSED_ANNOTATION}
+
+
+async def test_a_request_that_changed_meanwhile_stays(api: client.ApiClient) -> None:
+    """What is answered is what was read."""
+    name = names.requests_config_map("r")
+    store = RequestStore(api, NAMESPACE, name)
+    body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data={"switchover": "1"})
+    await client.CoreV1Api(api).create_namespaced_config_map(NAMESPACE, body)
+    with pytest.raises(Conflict):
+        await store.answer(AnswerRequest(RequestAnswer("switchover", "2", True, "RequestAnswered", "m", "t", "c-0")))
+    assert await store.read() == Asked(Request("switchover", "1", SwitchoverRequest(1)))
 
 
 async def test_changes_of_the_document_are_noticed(api: client.ApiClient, settings: Settings) -> None:

@@ -136,6 +136,7 @@ class Controller:
             cluster = ports.Cluster(
                 stage.api, stage.pods, stage.network, self.name, lambda r, m: stage.event(self.name, r, m)
             )
+            requests = ports.RequestStore(stage.api, self.name)
             lease = ports.LeaseStore(stage.api, self.name)
             holder = f"{self.name}_{self.processes}"
             leadership = Leadership(lease, holder, TIMINGS, wake.set, clock=self.clock)
@@ -144,13 +145,14 @@ class Controller:
             def published(document: Document) -> None:
                 leadership.published(document.epoch, document.term)
 
-            actor = _WatchedActor(database, store, cluster, prober, leadership, published)
+            actor = _WatchedActor(database, store, cluster, requests, prober, leadership, published)
             actor.hear(self.name, stage.acted)
             loop = Loop(
                 identity=self.name,
                 policy=stage.policy,
                 store=store,
                 cluster=cluster,
+                requests=requests,
                 prober=prober,
                 leadership=leadership,
                 actor=actor,

@@ -8,11 +8,14 @@ from typing import Any
 import anyio
 import trio
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
-from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Stored, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Stored
 from controller.core.orders import from_data, to_data
-from controller.ports import Conflict, Refused, Rejected, Silent
+from controller.core.requests import answer_text, first, read_answer
+from controller.ports import Asked, Conflict, Refused, Rejected, Silent
 from sandbox.memgraph.core.errors import QueryError
+from sidecar.contract import names
 from sidecar.contract.state import Document, MalformedDocument, decode, encode
 from sim.apiserver import ApiServer, Object
 from sim.instances import Fleet, ProcessDied
@@ -51,6 +54,35 @@ def stored(item: Object | None) -> Stored:
     except MalformedDocument as error:
         text = item.data.get("epoch", "")
         return Malformed(error.problems, str(item.version), int(text) if text.isdigit() else 0)
+
+
+class RequestStore:
+    """ports.RequestStore."""
+
+    def __init__(self, api: ApiServer, who: str) -> None:
+        self._api = api
+        self._who = who
+
+    async def read(self) -> Asked:
+        """What is asked now."""
+        item = await self._api.call(self._who, lambda: self._api.objects.get(REQUESTS), writes=False)
+        if item is None:
+            return Asked()
+        answer = read_answer(item.annotations.get(names.ANSWER_ANNOTATION, ""))
+        return Asked(first(item.data), item.annotations.get(names.PAUSED_ANNOTATION), answer)
+
+    async def answer(self, action: AnswerRequest) -> None:
+        """Take the key away, store the answer and the pause, as controller/kube/requests.py does."""
+        item = await self._api.call(self._who, lambda: self._api.objects.get(REQUESTS), writes=False)
+        data = dict(item.data) if item is not None else {}
+        if item is None or data.pop(action.answer.request, None) != action.answer.value:
+            raise Conflict("the request changed meanwhile")
+        notes = {**item.annotations, names.ANSWER_ANNOTATION: answer_text(action.answer)}
+        notes.pop(names.PAUSED_ANNOTATION, None)
+        if action.paused is not None:
+            notes[names.PAUSED_ANNOTATION] = action.paused
+        version = str(item.version)
+        await self._api.call(self._who, lambda: self._api.put(REQUESTS, data, version, notes), writes=True)
 
 
 class LeaseStore:
@@ -162,24 +194,6 @@ class Cluster:
         """Compare-and-swap."""
         data = to_data(order)
         await self._api.call(self._who, lambda: self._api.put(ORDERS, data, resource_version), writes=True)
-
-    async def request(self) -> SwitchoverRequest | None:
-        """What a person asks for now."""
-        item = await self._api.call(self._who, lambda: self._api.objects.get(REQUESTS), writes=False)
-        text = item.data.get("switchover", "") if item else ""
-        if not text:
-            return None
-        return SwitchoverRequest(int(text) if text.isdigit() else None)
-
-    async def clear_request(self) -> None:
-        """Take the request away."""
-
-        def operation() -> None:
-            item = self._api.objects.get(REQUESTS)
-            if item is not None:
-                self._api.put(REQUESTS, {}, str(item.version))
-
-        await self._api.call(self._who, operation, writes=True)
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event."""

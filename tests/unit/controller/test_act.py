@@ -10,6 +10,7 @@ import pytest
 
 from controller.act import Actor
 from controller.core.actions import (
+    AnswerRequest,
     CloseOrder,
     Demote,
     Drop,
@@ -23,9 +24,10 @@ from controller.core.actions import (
     StepDown,
     Target,
 )
-from controller.core.model import Found, Malformed, Mode, Pod, ReseedOrder, ReseedOrders, Stored, SwitchoverRequest
+from controller.core.model import Found, Malformed, Mode, Pod, ReseedOrder, ReseedOrders, Stored
+from controller.core.requests import RequestAnswer
 from controller.observe import Prober
-from controller.ports import Conflict, LostAnswer, Rejected, Silent
+from controller.ports import Asked, Conflict, LostAnswer, Rejected, Silent
 from sidecar.contract.state import Document, Phase
 
 pytestmark = pytest.mark.anyio
@@ -130,14 +132,25 @@ class Book:
         if self.order_answer:
             raise LostAnswer("reset by peer")
 
-    async def request(self) -> SwitchoverRequest | None:
-        return None
-
-    async def clear_request(self) -> None:
-        return None
-
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         return None
+
+
+class Requests:
+    """One request, and the last answer."""
+
+    def __init__(self) -> None:
+        self.answered: RequestAnswer | None = None
+        self.lose: str = ""
+
+    async def read(self) -> Asked:
+        return Asked(None, None, self.answered)
+
+    async def answer(self, action: AnswerRequest) -> None:
+        if self.lose != "before":
+            self.answered = action.answer
+        if self.lose:
+            raise LostAnswer("reset by peer")
 
 
 class Lease:
@@ -158,10 +171,16 @@ class World:
     """An actor and everything it touches."""
 
     def __init__(self) -> None:
-        self.fleet, self.book, self.lease = Fleet(), Book(), Lease()
+        self.fleet, self.book, self.lease, self.requests = Fleet(), Book(), Lease(), Requests()
         self.published: list[Document] = []
         self.actor = Actor(
-            self.fleet, self.book, self.book, Prober(self.fleet, 0.5, _nothing), self.lease, self.published.append
+            self.fleet,
+            self.book,
+            self.book,
+            self.requests,
+            Prober(self.fleet, 0.5, _nothing),
+            self.lease,
+            self.published.append,
         )
 
 
@@ -364,3 +383,22 @@ async def test_a_lost_answer_to_the_order_is_read_back(world: World) -> None:
     other.book.order_answer = "lost before"
     assert (await other.actor.execute(RESEED))[0] is Outcome.UNKNOWN
     assert other.book.done == ["order u1"]
+
+
+ANSWER = RequestAnswer("switchover", "any", True, "RequestAnswered", "accepted", "t", "c-0")
+
+
+@pytest.mark.parametrize(
+    ("lost", "outcome"), [("", Outcome.DONE), ("before", Outcome.UNKNOWN), ("after", Outcome.DONE)]
+)
+async def test_a_lost_answer_to_an_answer_is_read_back(world: World, lost: str, outcome: Outcome) -> None:
+    """P-W1: only what is known to be answered is begun."""
+    world.requests.lose = lost
+    assert (await world.actor.execute(AnswerRequest(ANSWER)))[0] is outcome
+
+
+async def test_no_request_is_answered_without_enough_lease(world: World) -> None:
+    """P-W3."""
+    world.lease.seconds = 1.4
+    assert (await world.actor.execute(AnswerRequest(ANSWER)))[0] is Outcome.FAILED
+    assert world.requests.answered is None

@@ -13,7 +13,7 @@ import pytest
 from secret_folder import write_secret
 
 from controller.act import Actor
-from controller.core.actions import ApplyUser, Outcome, Target
+from controller.core.actions import AnswerRequest, ApplyUser, Outcome, Target
 from controller.core.logins import Login
 from controller.core.model import (
     Absent,
@@ -24,11 +24,10 @@ from controller.core.model import (
     ReseedOrders,
     Role,
     Stored,
-    SwitchoverRequest,
     UsersKnown,
 )
 from controller.observe import Prober
-from controller.ports import Rejected
+from controller.ports import Asked, Rejected
 from controller.users import Users
 from controller.usersecret import UserSecret
 from sidecar.contract.state import Document
@@ -103,14 +102,18 @@ class Nobody:
     async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
         raise AssertionError("not asked for")
 
-    async def request(self) -> SwitchoverRequest | None:
-        return None
-
-    async def clear_request(self) -> None:
-        return None
-
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         return None
+
+
+class NoRequests:
+    """Nobody asks for anything."""
+
+    async def read(self) -> Asked:
+        return Asked()
+
+    async def answer(self, action: AnswerRequest) -> None:
+        raise AssertionError("not asked for")
 
 
 class Desk:
@@ -199,7 +202,7 @@ async def test_only_a_main_is_told(desk: Desk, role: str, outcome: Outcome) -> N
     """The role is asked again right before: a replica would refuse, and say so in its log with the statement."""
     desk.server.role = role
     prober = Prober(desk.server, 0.5, lambda: None)
-    actor = Actor(desk.server, Nobody(), Nobody(), prober, Nobody(), lambda document: None, desk.users)
+    actor = Actor(desk.server, Nobody(), Nobody(), NoRequests(), prober, Nobody(), lambda document: None, desk.users)
     assert (await actor.execute(ApplyUser(Target(0, POD), desk.version, "ops")))[0] is outcome
     assert len(desk.server.statements) == (1 if role == "main" else 0)
 

@@ -10,7 +10,7 @@ from toy_cluster import Toy, healthy, serving
 
 from controller.core.actions import Demote, Promote, Publish, Register
 from controller.core.memory import Memory
-from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, SwitchoverRequest
+from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role
 from controller.core.reasons import Reason
 from sidecar.contract.state import CutKind, Phase
 
@@ -153,7 +153,7 @@ def test_a_switchover_is_planned_and_demotes_before_it_promotes() -> None:
     """P-P: cut planned, demote, promote, publish; the request is answered before the cut."""
     toy = serving()
     toy.write()
-    toy.request = SwitchoverRequest(None)
+    toy.requests["switchover"] = "any"
     plans = toy.settle()
     healthy(toy)
     assert toy.document.master_index == 1
@@ -165,7 +165,7 @@ def test_a_switchover_is_planned_and_demotes_before_it_promotes() -> None:
 def test_a_switchover_to_an_asynchronous_replica_makes_it_the_partner_first() -> None:
     """P-S7 within P-P."""
     toy = serving()
-    toy.request = SwitchoverRequest(2)
+    toy.requests["switchover"] = "2"
     toy.settle()
     healthy(toy)
     assert toy.document.master_index == 2
@@ -176,17 +176,17 @@ def test_an_impossible_switchover_is_refused_and_changes_nothing(wanted: int) ->
     """The main itself, and an instance that does not exist."""
     toy = serving()
     before = toy.document
-    toy.request = SwitchoverRequest(wanted)
+    toy.requests["switchover"] = str(wanted)
     plans = toy.settle()
     assert any(p.reason is Reason.SWITCHOVER_REFUSED for p in plans)
     assert toy.document == before
-    assert toy.request is None
+    assert toy.requests == {}
 
 
 def test_a_main_that_freezes_in_the_middle_of_a_switchover_becomes_a_failover() -> None:
     """Scenario 23: the demotion is never answered."""
     toy = serving()
-    toy.request = SwitchoverRequest(None)
+    toy.requests["switchover"] = "any"
     while not (toy.stored and toy.document.phase is Phase.CUT):
         toy.step()
     toy.fail(0, "silent")
@@ -332,7 +332,7 @@ def test_a_leader_that_dies_after_any_step_leaves_a_state_the_next_one_finishes(
 def test_a_switchover_whose_partner_does_not_catch_up_is_given_up() -> None:
     """P-P: the partner lags when the clients are cut; after two seconds the main is published again."""
     toy = serving()
-    toy.request = SwitchoverRequest(None)
+    toy.requests["switchover"] = "any"
     while toy.document.phase is Phase.SERVING:
         toy.step()
     before = toy.document

@@ -8,11 +8,23 @@ from dataclasses import replace
 import pytest
 from toy_cluster import Toy, serving
 
-from controller.core.actions import Demote, Drop, Mark, Plan, Promote, Prove, Publish, Register, Reseed
+from controller.core.actions import (
+    AnswerRequest,
+    Demote,
+    Drop,
+    Mark,
+    Plan,
+    Promote,
+    Prove,
+    Publish,
+    Register,
+    Reseed,
+)
 from controller.core.failover import eligible
 from controller.core.memory import Memory
 from controller.core.model import Found, Observation, Role
 from controller.core.plan import plan
+from controller.core.reasons import Reason
 from controller.core.view import View
 from sidecar.contract.state import CutKind, Phase
 
@@ -103,6 +115,36 @@ def _allowed(label: str, observation: Observation, toy: Toy, decision: Plan) -> 
         case Mark() | Drop() | Register() | Prove():
             assert toy.nodes[action.on.ordinal].role is Role.MAIN, label
             assert action.on.ordinal in holders, label
+
+
+@pytest.mark.parametrize(
+    "asked", [("promote", "1 accept-data-loss"), ("pause", ""), ("switchover", "1"), ("reseed", "x")]
+)
+def test_a_request_allows_nothing_but_its_answer(asked: tuple[str, str]) -> None:
+    """Unanswered, it changes no rule; and a cut that can go on goes on."""
+    answered = 0
+    for label, toy in worlds(2):
+        alone = plan(toy.observation(), toy.memory)
+        toy.requests[asked[0]] = asked[1]
+        decision = plan(toy.observation(), toy.memory)
+        _allowed(label, toy.observation(), toy, decision)
+        if isinstance(decision.action, AnswerRequest):
+            answered += 1
+            assert toy.document.phase is Phase.SERVING or alone.action is None, label
+    assert answered > 0
+
+
+def test_while_paused_only_a_cut_goes_on() -> None:
+    """Whatever is seen, and whoever leads."""
+    for label, toy in worlds(2):
+        alone = plan(toy.observation(), toy.memory)
+        toy.paused = "by me"
+        for memory in (toy.memory, Memory()):
+            decision = plan(toy.observation(), memory)
+            if toy.document.phase is Phase.SERVING:
+                assert (decision.action, decision.reason) == (None, Reason.PAUSED), label
+            elif memory.term is not None:
+                assert decision == alone, label
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -11,7 +11,7 @@ import pytest
 from toy_cluster import Toy, healthy, serving
 
 from controller.core.absorb import absorb
-from controller.core.actions import CloseOrder, Outcome, Plan, Register, Reseed
+from controller.core.actions import CloseOrder, Mark, Outcome, Plan, Publish, Register, Reseed
 from controller.core.memory import Memory
 from controller.core.model import (
     Absent,
@@ -23,9 +23,9 @@ from controller.core.model import (
     ReseedOrder,
     Role,
     Status,
-    SwitchoverRequest,
 )
 from controller.core.orders import from_data, to_data
+from controller.core.partner import best_replica
 from controller.core.reasons import Reason
 from controller.core.reseed import reseed_plan, reseed_refusal
 from controller.core.view import View, ordinal_of
@@ -289,7 +289,7 @@ def leaving_main(toy: Toy) -> int:
 
 
 def switchover_asked_for(toy: Toy) -> int:
-    toy.request = SwitchoverRequest(2)
+    toy.requests["switchover"] = "2"
     return 0
 
 
@@ -518,8 +518,113 @@ def test_a_refused_deletion_is_tried_again_later() -> None:
     assert len(reseeds(plans)) <= 3
 
 
-def test_with_block_a_main_whose_every_replica_diverged_waits_for_serve() -> None:
-    """P-R1 re-seeds nobody while `cut`, and `block` stays cut without a partner: a person has to choose `serve`."""
+BLOCK = Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK)
+
+
+def all_diverged(policy: Policy = BLOCK) -> Toy:
+    """With `block`, cut: main 0 is gone for good, its partner 1 is MAIN, and 2 diverged."""
+    toy = serving(3, policy)
+    toy.write()
+    toy.fail(0, "gone")
+    toy.nodes[2].tail = True
+    return toy
+
+
+def test_with_block_a_third_that_diverged_begins_anew_while_the_clients_are_cut() -> None:
+    """P-R1: no other rule could end that cut. Its order is closed before the cut is over, or it would be void."""
+    toy = all_diverged()
+    plans = toy.settle()
+    (action,) = reseeds(plans)
+    at = [p.action for p in plans].index(action)
+    before = [p.action for p in plans[:at]]
+    assert (action.ordinal, action.main.ordinal, action.marker) == (2, 1, action.order.epoch + 1)
+    assert [a.on.ordinal for a in before if isinstance(a, Mark)] == [1], "MAIN and marked first"
+    last = [p.action for p in plans if isinstance(p.action, Publish)][-1]
+    assert isinstance(last, Publish)
+    assert (last.document.phase, last.document.epoch) == (Phase.SERVING, action.order.epoch + 1)
+    reasons = [p.reason for p in plans if isinstance(p.action, CloseOrder)]
+    assert reasons == [Reason.RESEEDED]
+    assert (toy.document.master_index, toy.document.sync and toy.document.sync.ordinal) == (1, 2)
+    assert not toy.nodes[2].tail
+    assert toy.write()
+
+
+def test_a_leader_that_dies_in_such_a_re_seed_leaves_it_to_the_next() -> None:
+    """Every plan is right with an empty memory."""
+    for k in range(len(copy.deepcopy(all_diverged()).settle())):
+        toy = all_diverged()
+        for _ in range(k):
+            toy.step()
+        toy.memory = Memory()
+        toy.settle()
+        assert (toy.document.phase, toy.order) == (Phase.SERVING, None), f"forgotten after step {k}"
+        assert toy.nodes[2].incarnation == 1, f"forgotten after step {k}"
+
+
+def test_what_a_cut_s_re_seed_is_not_for() -> None:
+    """P-R1: not while another replica can become the partner; not without `block`; by hand only if nobody else can."""
+    toy = all_diverged()
+    toy.nodes[0].reach = "ok"
+    toy.restart(0)
+    toy.settle(steps=3000)
+    assert toy.document.phase is Phase.SERVING
+    cut = [p for p in toy.log if isinstance(p.action, Reseed) and p.action.order.epoch + 1 == toy.document.epoch]
+    assert cut == []
+    served = all_diverged(Policy())
+    epochs = [action.order.epoch for action in reseeds(served.settle())]
+    assert epochs == [served.document.epoch], "published first"
+    manual = all_diverged(replace(BLOCK, on_diverged=OnDiverged.MANUAL))
+    assert reseeds(manual.settle()) == []
+    assert manual.log[-1].reason is Reason.UNPROTECTED
+    assert "decide with: memgraph-ha reseed 2" in manual.log[-1].message
+    manual.requests["reseed"] = "0"
+    manual.settle()
+    assert (manual.answers[-1].accepted, manual.document.phase) == (False, Phase.CUT)
+    manual.requests["reseed"] = "2"
+    manual.settle()
+    assert (manual.answers[-1].accepted, manual.document.phase) == (True, Phase.SERVING)
+
+
+def test_no_re_seed_in_a_cut_before_the_new_main_is_marked() -> None:
+    """P-R1: a promotion that was not read back and marked may still be undone (P-F8)."""
+    toy = all_diverged()
+    while not isinstance(toy.step().action, Register):
+        pass
+    toy.nodes[1].marker = toy.document.epoch
+    assert reseed_refusal(view_of(toy), 2) is not None
+    toy.nodes[1].marker = toy.document.epoch + 1
+    assert reseed_refusal(view_of(toy), 2) is None
+    toy.nodes[0].reach, toy.nodes[0].role = "ok", Role.MAIN
+    assert reseed_refusal(view_of(toy), 2) is not None, "two mains"
+
+
+def test_a_replica_about_to_begin_anew_is_no_partner() -> None:
+    """Its pod is not deleted yet: recorded as partner, it would hold every write until its order is carried out."""
+    toy = serving()
+    asked(toy, 2)
+    toy.apply = _without_reseed(toy)  # type: ignore[method-assign,assignment]
+    while toy.order is None:
+        toy.step()
+    assert best_replica(view_of(toy), toy.observation().instance(0)).ordinal == 1  # type: ignore[union-attr]
+    toy.fail(1, "refused")
+    assert best_replica(view_of(toy), toy.observation().instance(0)) is None
+
+
+def _without_reseed(toy: Toy) -> Callable[[Any], Outcome]:
+    """The order is written; the pod's deletion is refused."""
+    apply = toy.apply
+
+    def applied(action: Any) -> Outcome:
+        if isinstance(action, Reseed):
+            toy.order, toy.order_version = action.order, "1"
+            return Outcome.FAILED
+        return apply(action)
+
+    return applied
+
+
+def test_with_block_a_pair_whose_last_main_diverged_waits_for_serve() -> None:
+    """P-R1 re-seeds neither the last main nor its partner while `cut`: a person has to choose `serve`."""
     toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
     toy.write()
     toy.fail(0, "refused")
@@ -528,6 +633,8 @@ def test_with_block_a_main_whose_every_replica_diverged_waits_for_serve() -> Non
     toy.restart(0)
     assert reseeds(toy.settle(quiet_s=30)) == []
     assert toy.document.phase is Phase.CUT
+    assert "m-0 diverged and is left alone" in toy.log[-1].message
+    assert "set onNoSyncReplica: serve" in toy.log[-1].message
     toy.policy, toy.memory = Policy(), Memory()
     toy.settle()
     healthy(toy)

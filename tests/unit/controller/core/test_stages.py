@@ -10,7 +10,7 @@ from toy_cluster import Toy, serving
 from controller.core.absorb import absorb
 from controller.core.actions import Outcome, Plan, Promote, Publish, Target
 from controller.core.memory import Memory
-from controller.core.model import Found, OnNoSyncReplica, Policy, SwitchoverRequest
+from controller.core.model import Found, OnNoSyncReplica, Policy
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.core.stages import Change, Kind, Stage, Stages, decided, ended
@@ -90,7 +90,7 @@ def test_detection_begins_with_the_first_sign() -> None:
 def test_a_switchover_begins_with_its_decision() -> None:
     told = Told(serving())
     told.run(5)
-    told.toy.request = SwitchoverRequest(None)
+    told.toy.requests["switchover"] = "any"
     told.run()
     kind, reason, seconds = told.only()
     assert (kind, reason) == (Kind.SWITCHOVER, Reason.SWITCHOVER)
