@@ -30,7 +30,7 @@ from controller.core.actions import (
     StepDown,
     Target,
 )
-from controller.core.model import Found, Pod, ReseedOrder, Role
+from controller.core.model import Found, Pod, Role
 from controller.observe import DROP_STALL_S, REGISTER_STALL_S, Prober
 from controller.ports import (
     Cluster,
@@ -44,6 +44,7 @@ from controller.ports import (
     Silent,
     StateStore,
 )
+from controller.reseeder import Reseeder
 from controller.users import Users
 from sidecar.contract.state import Document
 
@@ -93,6 +94,7 @@ class Actor:
         self._leadership = leadership
         self._published = published
         self._users = users
+        self._reseeder = Reseeder(store, cluster, partial(self._may, _COMMAND_S), self._run)
 
     async def execute(self, action: Action) -> tuple[Outcome, str]:
         """Do it; how it ended, and what the other side said if that was not a plain success."""
@@ -131,9 +133,9 @@ class Actor:
                 self._may(_COMMAND_S)
                 await self._cluster.delete_pod(action.pod)
             case Reseed():
-                return await self._reseed(action)
+                return await self._reseeder.order(action)
             case CloseOrder():
-                await self._write_order(None, action.resource_version)
+                await self._reseeder.close(action)
             case AnswerRequest():
                 await self._answer(action)
             case StepDown():
@@ -277,33 +279,3 @@ class Actor:
                 await anyio.sleep(_PROOF_PAUSE_S)
         await self._run(main, f"MATCH (n:{parse.PROBE_LABEL}) DETACH DELETE n;")
         return Outcome.DONE if found else Outcome.FAILED
-
-    async def _reseed(self, action: Reseed) -> Outcome:
-        """P-R1: only while the document still says so, and the main still holds what it is trusted to hold."""
-        stored = await self._store.read()
-        if not isinstance(stored, Found):
-            return Outcome.FAILED
-        if (stored.document.term, stored.document.epoch) != (action.term, action.order.epoch):
-            return Outcome.FAILED
-        current = self._cluster.pods.get(action.main.ordinal)
-        if current is None or current.incarnation != action.main.pod.incarnation:
-            return Outcome.FAILED
-        ask = partial(self._run, action.main.pod)
-        if await questions.role(ask) is not Role.MAIN:
-            return Outcome.FAILED
-        if (await questions.storage(ask)).get("database_uuid") != action.database_uuid:
-            return Outcome.FAILED
-        if parse.marker(await ask("SHOW INDEX INFO;")) != action.marker:
-            return Outcome.FAILED
-        await self._write_order(action.order, action.resource_version)
-        self._may(_COMMAND_S)
-        await self._cluster.delete_pod(action.pod, graceful=True)
-        return Outcome.DONE
-
-    async def _write_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
-        self._may(_COMMAND_S)
-        try:
-            await self._cluster.write_reseed_order(order, resource_version)
-        except LostAnswer:
-            if (await self._cluster.reseed_orders()).open != order:
-                raise

@@ -52,6 +52,11 @@ class Instance(_Said):
     registration_mode: str | None
     registration_status: str | None
     behind: Annotated[int | None, Field(description="0, or how many timestamps it lacks, negative")]
+    lacks_users: Annotated[
+        tuple[str, ...] | None,
+        Field(description="users it lacks or knows by another password; null while it was not asked"),
+    ]
+    left_alone: Annotated[str | None, Field(description="why it is not re-seeded by itself, although it diverged")]
 
 
 class Status(_Said):
@@ -66,6 +71,7 @@ class Status(_Said):
     main: Annotated[str | None, Field(description="the published main's pod (while cut: the last one)")]
     sync_replica: Annotated[int | None, Field(description="ordinal of the replica known to hold every write")]
     paused: Annotated[str | None, Field(description="who paused the controller, and when")]
+    reseeding: Annotated[int | None, Field(description="ordinal of the instance that is ordered to begin anew")]
     decision: Decision | None
     last_answer: RequestAnswer | None
     instances: tuple[Instance, ...]

@@ -131,6 +131,7 @@ class Loop:
             leading=self._leadership.leading,
             decision=self._report.decision,
             answer=self._asked.answer,
+            memory=self.memory,
         )
 
     async def run(self) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.memory import Memory
 from controller.core.model import Answer, Found, Instance, Observation, Registration, Role
 from controller.core.reasons import Reason
 from controller.core.requests import RequestAnswer, promote_command
-from controller.core.view import row_of
+from controller.core.reseedable import left_to_a_person
+from controller.core.users import lacking
+from controller.core.view import View, row_of
 from sidecar.contract.state import Document
 
 
@@ -36,6 +39,8 @@ class InstanceStatus:
     registration_mode: str | None
     registration_status: str | None
     behind: int | None
+    lacks_users: tuple[str, ...] | None
+    left_alone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Status:
     main: str | None
     sync_replica: int | None
     paused: str | None
+    reseeding: int | None
     decision: Decision | None
     last_answer: RequestAnswer | None
     instances: tuple[InstanceStatus, ...]
@@ -58,9 +64,16 @@ class Status:
 
 
 def status_of(
-    obs: Observation, leader: str | None, *, leading: bool, decision: Decision | None, answer: RequestAnswer | None
+    obs: Observation,
+    leader: str | None,
+    *,
+    leading: bool,
+    decision: Decision | None,
+    answer: RequestAnswer | None,
+    memory: Memory | None = None,
 ) -> Status:
     """The status by this observation. Not leading, the document and what instances said are too old to be told."""
+    alone = _left_alone(obs, memory or Memory()) if leading else {}
     document = obs.stored.document if leading and isinstance(obs.stored, Found) else None
     return Status(
         controller=obs.identity,
@@ -72,14 +85,25 @@ def status_of(
         main=document.main_pod if document else None,
         sync_replica=document.sync.ordinal if document and document.sync else None,
         paused=obs.paused if leading else None,
+        reseeding=obs.orders.open.ordinal if leading and obs.orders.open else None,
         decision=decision if leading else None,
         last_answer=answer if leading else None,
-        instances=tuple(_instance(obs, instance, document, leading) for instance in obs.instances),
+        instances=tuple(
+            _instance(obs, instance, document, leading, alone.get(instance.ordinal)) for instance in obs.instances
+        ),
         commands=_commands(obs, decision) if leading else (),
     )
 
 
-def _instance(obs: Observation, instance: Instance, document: Document | None, leading: bool) -> InstanceStatus:
+def _left_alone(obs: Observation, memory: Memory) -> dict[int, str]:
+    if not isinstance(obs.stored, Found):
+        return {}
+    return left_to_a_person(View(obs, memory, obs.stored.document, obs.stored.resource_version))
+
+
+def _instance(
+    obs: Observation, instance: Instance, document: Document | None, leading: bool, alone: str | None
+) -> InstanceStatus:
     said = instance.answer if leading else None
     row = _row(obs, instance, document)
     return InstanceStatus(
@@ -95,6 +119,8 @@ def _instance(obs: Observation, instance: Instance, document: Document | None, l
         registration_mode=row.mode.value if row and row.mode else None,
         registration_status=row.status.value if row else None,
         behind=row.behind if row else None,
+        lacks_users=lacking(obs, instance) if leading else None,
+        left_alone=alone,
     )
 
 

@@ -296,7 +296,8 @@ class Truth:
         document = self.document()
         if document is None:
             return
-        rows = self._writes(f"m-{document.master_index}")
+        mains = self._mains()
+        rows = self._writes(mains[0] if len(mains) == 1 else f"m-{document.master_index}")
         for ident, count in rows.items():
             if count > 1:
                 self.wrong(f"{ident} is there {count} times: an unknown outcome was called a safe retry (P-C2)")
@@ -341,14 +342,14 @@ class Truth:
         if document is None:
             return "there is no document"
         if document.phase is not Phase.SERVING:
+            if self._waits_for_a_person(document):
+                return None
             return f"the document says {document.phase}: {document.reason}"
         main = f"m-{document.master_index}"
-        mains = [
-            n for n, i in self.fleet.instances.items() if self.fleet.alive(n) and i.role is Role.MAIN and n[0] == "m"
-        ]
+        mains = self._mains()
         if mains != [main]:
             return f"{mains or 'nobody'} is main, {main} is published"
-        unfit = self._unfit(document)
+        unfit = self._unfit()
         healthy = self.pods.wanted - 1 - len(unfit)
         if healthy > 0 and document.sync is None:
             return "nobody is the partner"
@@ -365,6 +366,21 @@ class Truth:
                 return f"{client.name} writes nothing"
         return None
 
-    def _unfit(self, document: Document) -> set[str]:
+    def _mains(self) -> list[str]:
+        instances = self.fleet.instances.items()
+        return [n for n, i in instances if self.fleet.alive(n) and i.role is Role.MAIN and n[0] == "m"]
+
+    def _waits_for_a_person(self, document: Document) -> bool:
+        """With `block`, everybody but the new main diverged, and the planner left each of them to a person (P-R1)."""
+        everybody = {f"m-{ordinal}" for ordinal in range(self.pods.wanted)}
+        mains, left = set(self._mains()), self._unfit()
+        self.probes["cut-left-to-a-person"] += bool(left)
+        return len(mains) == 1 and bool(left) and everybody - mains == left
+
+    def _unfit(self) -> set[str]:
+        """Who diverged, and is not re-seeded without a person's word by the leader's own account (P-R2)."""
         volumes = {slot.name: slot.volume for slot in self.pods.slots.values()}
-        return {name for name, volume in self.diverged if volumes.get(name) == volume}
+        diverged = {name for name, volume in self.diverged if volumes.get(name) == volume}
+        leaders = [c.loop.status() for c in self.controllers.values() if c.leads and c.loop is not None]
+        left = {f"m-{i.ordinal}" for status in leaders for i in status.instances if i.left_alone is not None}
+        return diverged & left

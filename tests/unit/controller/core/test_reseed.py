@@ -27,7 +27,8 @@ from controller.core.model import (
 from controller.core.orders import from_data, to_data
 from controller.core.partner import best_replica
 from controller.core.reasons import Reason
-from controller.core.reseed import reseed_plan, reseed_refusal
+from controller.core.reseed import reseed_plan
+from controller.core.reseedable import reseed_refusal
 from controller.core.view import View, ordinal_of
 from sidecar.contract.state import CutKind, Phase
 
