@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from controller.core.actions import Drop, Mark, Plan, Promote, Register
 from controller.core.failover import choose_candidate, eligible
+from controller.core.membership import delete_hung_main, demote_second_main
 from controller.core.memory import CutProgress, in_cut
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role
 from controller.core.partner import best_replica, towards_proof
@@ -161,7 +162,7 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
     cut = progress(view)
     replica = best_replica(view, main)
     if replica is None or (cut.partner_registered_at is not None and not block):
-        return (_wait_for_partner(view) if block else None), None
+        return (_wait_for_partner(view, main) if block else None), None
     name = view.memory.next_name(replica.ordinal)
     stale = row_of(answer, replica.ordinal)
     view = view.remember(cut=replace(cut, partner_registered_at=now), names_used=view.memory.names_used + 1)
@@ -178,9 +179,13 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
     return view.plan(Reason.PARTNER_REGISTERING, message, action, 0.0), None
 
 
-def _wait_for_partner(view: View) -> Plan:
-    """P-S8's `block`: where every replica diverged, only a re-seed can end the wait (P-R1)."""
-    step, remarked = reseed(view), remark(view)
+def _wait_for_partner(view: View, main: Instance) -> Plan:
+    """P-S8's `block`: what can end the wait where nobody can be the partner as they are.
+
+    A former main that woke up has to be a replica first (P-F7); one that diverged has to begin anew (P-R1).
+    """
+    step = demote_second_main(view, main) or delete_hung_main(view, main) or reseed(view)
+    remarked = remark(view)
     message = "waiting for a replica that can hold every write"
     message = f"{message}; {remarked[1]}" if remarked is not None else message
     return step or view.plan(Reason.UNPROTECTED, message, None, 0.1)

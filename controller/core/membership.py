@@ -10,22 +10,22 @@ from controller.core.view import View, diverged, name_of, ordinal_of, strict, ta
 _INVALID_FOR_S = 3.0  # the main's own checker heals a short break within its three strikes
 
 
-def demote_second_main(view: View) -> Plan | None:
+def demote_second_main(view: View, main: Instance) -> Plan | None:
     """P-F7, P-F9: any other instance that says MAIN gets demoted, and nothing else."""
     for instance in view.obs.instances:
-        if instance.ordinal != view.document.master_index and view.answers(instance, Role.MAIN):
-            message = f"{name_of(instance)} says main, the document names {view.document.main_pod}: demoting it"
+        if instance.ordinal != main.ordinal and view.answers(instance, Role.MAIN):
+            message = f"{name_of(instance)} says main, and {name_of(main)} is: demoting it"
             return view.plan(Reason.DEMOTING_SECOND_MAIN, message, Demote(target(instance)), 0.0)
     return None
 
 
-def delete_hung_main(view: View) -> Plan | None:
+def delete_hung_main(view: View, main: Instance) -> Plan | None:
     """P-F7: a hung instance that may be a former main would wake up as MAIN; its pod is deleted with grace 0.
 
     One that said `replica` before it hung, in this same process, wakes up as a replica and is left alone.
     """
     for instance in view.obs.instances:
-        if instance.ordinal == view.document.master_index or instance.pod is None or instance.silent_since is None:
+        if instance.ordinal == main.ordinal or instance.pod is None or instance.silent_since is None:
             continue
         if instance.answer is not None and instance.answer.role is Role.REPLICA:
             continue

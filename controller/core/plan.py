@@ -99,7 +99,7 @@ def _serve(view: View) -> Plan:
         message = f"main {view.document.main_pod} has not answered for a moment"
         return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
     view = note_diverged(_note_positions(view, answer), answer)
-    step = demote_second_main(view) or delete_hung_main(view)
+    step = demote_second_main(view, view.main) or delete_hung_main(view, view.main)
     if step is not None:
         return step
     kept = keep_partner(view, answer)

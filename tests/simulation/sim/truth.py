@@ -239,7 +239,7 @@ class Truth:
         if name in (main, partner):
             self.wrong(f"{name} begins anew, and is published as main or partner (P-R1)")
         if self._readable(main):
-            alone = {i for i, kept in self.kept.items() if not kept.unfinalized} & self.ids(name) - self.ids(main)
+            alone = {i for i, kept in self.kept.items() if self._window(kept) is None} & self.ids(name) - self.ids(main)
             if alone:
                 self.wrong(f"{name} begins anew, and {main} lacks {len(alone)} of its writes (P-R1)")
 

@@ -360,3 +360,21 @@ def test_with_block_an_asynchronous_replica_becomes_the_partner_within_the_cut()
     assert toy.document.sync is not None
     assert toy.document.sync.ordinal == 2
     assert toy.write()
+
+
+@pytest.mark.parametrize("hung", [False, True])
+def test_with_block_a_former_main_that_wakes_up_becomes_the_partner(hung: bool) -> None:
+    """P-F7: with two instances nobody else can be, and it believes it is main; one that does not wake up is deleted."""
+    toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    toy.write()
+    toy.fail(0, "silent")
+    toy.settle()
+    if not hung:
+        assert (toy.nodes[1].role, toy.document.phase) == (Role.MAIN, Phase.CUT)
+        toy.nodes[0].reach = "ok"
+        toy.settle()
+    else:
+        toy.settle(quiet_s=30)
+    assert toy.deleted == ([0] if hung else [])
+    healthy(toy)
+    assert toy.document.master_index == 1
