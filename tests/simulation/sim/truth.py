@@ -37,7 +37,7 @@ class Window(StrEnum):
     STALE_SIDECAR = "StaleSidecar"
     """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover."""
     STALE_READ_PORT = "StaleReadPort"
-    """A sidecar that has not seen the cut still leads readers to the candidate, which takes writes once promoted."""
+    """Written over the read port of a sidecar that had not seen the cut, to a candidate that vanished unpublished."""
     UNPROTECTED = "Unprotected"
     """Nobody else held it (`serve` without a partner), and its only volume was lost."""
     UNSYNCED = "Unsynced"
@@ -54,6 +54,7 @@ class Kept:
     unfinalized: bool
     protected: bool
     published_epoch: int
+    read_port: bool = False
 
 
 @dataclass
@@ -258,13 +259,17 @@ class Truth:
 
     _note_times: list[float] = field(default_factory=list)
 
-    def read_port_wrote(self, ident: str, instance: str, sidecar_epoch: int) -> None:
-        """A write over the read port succeeded: never by a sidecar that acts on what is published (P-F4)."""
+    def read_port_wrote(self, ack: Ack) -> None:
+        """A write over the read port succeeded: never by a sidecar that acts on what is published (P-F4).
+
+        One that has not seen the cut may still lead to the candidate, which is main by then and keeps the write; it is
+        lost only if that main vanishes before it is published.
+        """
         document = self.document()
-        if document is None or sidecar_epoch < document.epoch:
-            self.windows[Window.STALE_READ_PORT] += 1
-        else:
-            self.wrong(f"{ident} was written over the read port by {instance} in epoch {sidecar_epoch} (P-F4)")
+        if document is not None and ack.epoch >= document.epoch:
+            self.wrong(f"{ack.ident} was written over the read port by {ack.instance} in epoch {ack.epoch} (P-F4)")
+        self.probes["late write over the read port"] += 1
+        self.kept[ack.ident] = Kept(ack, unfinalized=False, protected=False, published_epoch=ack.epoch, read_port=True)
 
     # The end
 
@@ -294,6 +299,8 @@ class Truth:
 
     def _window(self, kept: Kept) -> Window | None:
         ack = kept.ack
+        if kept.read_port:
+            return Window.STALE_READ_PORT
         if self.accepted_at >= ack.at:
             return Window.ACCEPTED
         if kept.published_epoch > ack.epoch and not kept.unfinalized:
@@ -302,7 +309,7 @@ class Truth:
             return Window.LOST_FINALIZE
         if not kept.protected and self.wiped_at.get(ack.instance, -1.0) >= ack.at:
             return Window.UNPROTECTED
-        if self.unsynced_at.get(ack.instance, -1.0) >= ack.at:
+        if max(self.unsynced_at.values(), default=-1.0) >= ack.at:
             return Window.UNSYNCED
         return None
 

@@ -51,7 +51,9 @@ class World:
         self.log = log
         self.network = Network(self.rng)
         self.fleet = Fleet(self.network)
-        settings = Settings(restore_replication_state=shape.restore, files=Limits(flush_every=shape.flush_every, snapshot_on_exit=False))
+        settings = Settings(
+            restore_replication_state=shape.restore, files=Limits(flush_every=shape.flush_every, snapshot_on_exit=False)
+        )
         self.pods = Pods(self.fleet, nursery, self.rng, settings)
         self.api = ApiServer(self.network, nursery, self.rng)
         policy = Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE)
