@@ -80,6 +80,8 @@ class Truth:
     diverged: set[tuple[str, str]] = field(default_factory=set)
     """(instance, volume) that a REGISTER called diverged."""
     history: list[tuple[float, Document]] = field(default_factory=list)
+    applied: list[tuple[float, str, int]] = field(default_factory=list)
+    """(time, sidecar, epoch) of each document that a sidecar began to act on."""
     cut_at: float | None = None
     outages: list[float] = field(default_factory=list)
     _highest: Counter[str] = field(default_factory=Counter)
