@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
+.PHONY: help demo test lint types imports unit simulate conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
   constraints clean
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo 'make conformance        the simulated Memgraph against the tests of the real one, a line a row (JSON=path);'
 	@echo '                        or a Memgraph of yours: tests/conformance/memgraph/README.md'
 	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
+	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
+	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make constraints        pin the dependencies anew'
@@ -64,6 +66,10 @@ imports: $(VENV)/.dev
 
 unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+simulate: $(VENV)/.dev
+	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim $(if $(SEED),--seed '$(SEED)') \
+	  $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(FIRST),--first '$(FIRST)') $(if $(JSON),--json '$(JSON)')
 
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')

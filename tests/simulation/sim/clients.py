@@ -45,7 +45,7 @@ class Client:
         self.sidecar = sidecar
         self.name = sidecar.name
         self.told: dict[str, Told] = {}
-        self.on_read_port_write: Callable[[str, str, int], None] = lambda _ident, _instance, _epoch: None
+        self.on_read_port_write: Callable[[Ack], None] = lambda _ack: None
         self.retries = 0
         self.last_ack_at = 0.0
         self.resting = False
@@ -82,14 +82,16 @@ class Client:
         if ended is Ended.OK:
             self.told[ident] = Told.OK
             self.last_ack_at = trio.current_time()
-            process = connection.interpreter.instance
-            epoch = connection.upstream.tag.epoch
-            self._on_ack(Ack(ident, connection.name, process, epoch, self.name, sent_at, self.last_ack_at))
+            self._on_ack(self._ack(ident, connection, sent_at))
             return True
         if ended is Ended.RETRY or (ended is Ended.LOST and not may_be_committed):
             return False
         self.told[ident] = Told.UNKNOWN
         return True
+
+    def _ack(self, ident: str, connection: Connection, sent_at: float) -> Ack:
+        process, epoch = connection.interpreter.instance, connection.upstream.tag.epoch
+        return Ack(ident, connection.name, process, epoch, self.name, sent_at, trio.current_time())
 
     async def misuse_read_port(self) -> None:
         """Write over the read port, for ever: that must never succeed (P-F4)."""
@@ -102,11 +104,11 @@ class Client:
                 continue
             self._count += 1
             ident = f"{self.name}:read:{self._count}"
-            epoch = self.sidecar.state.document.epoch
+            sent_at = trio.current_time()
             ended, _ = await _at_once(connection, ident)
             connection.close()
             if ended is Ended.OK:
-                self.on_read_port_write(ident, connection.name, epoch)
+                self.on_read_port_write(self._ack(ident, connection, sent_at))
 
 
 async def _at_once(connection: Connection, ident: str) -> tuple[Ended, bool]:

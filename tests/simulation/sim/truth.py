@@ -38,7 +38,7 @@ class Window(StrEnum):
     STALE_SIDECAR = "StaleSidecar"
     """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover."""
     STALE_READ_PORT = "StaleReadPort"
-    """A sidecar that has not seen the cut still leads readers to the candidate, which takes writes once promoted."""
+    """Written over the read port of a sidecar that had not seen the cut, to a candidate that vanished unpublished."""
     UNPROTECTED = "Unprotected"
     """Nobody else held it (`serve` without a partner), and its only volume was lost."""
     UNSYNCED = "Unsynced"
@@ -55,6 +55,7 @@ class Kept:
     unfinalized: bool
     protected: bool
     published_epoch: int
+    read_port: bool = False
 
 
 @dataclass
@@ -80,6 +81,8 @@ class Truth:
     diverged: set[tuple[str, str]] = field(default_factory=set)
     """(instance, volume) that a REGISTER called diverged."""
     history: list[tuple[float, Document]] = field(default_factory=list)
+    applied: list[tuple[float, str, int]] = field(default_factory=list)
+    """(time, sidecar, epoch) of each document that a sidecar began to act on."""
     cut_at: float | None = None
     outages: list[float] = field(default_factory=list)
     _highest: Counter[str] = field(default_factory=Counter)
@@ -281,13 +284,17 @@ class Truth:
 
     _note_times: list[float] = field(default_factory=list)
 
-    def read_port_wrote(self, ident: str, instance: str, sidecar_epoch: int) -> None:
-        """A write over the read port succeeded: never by a sidecar that acts on what is published (P-F4)."""
+    def read_port_wrote(self, ack: Ack) -> None:
+        """A write over the read port succeeded: never by a sidecar that acts on what is published (P-F4).
+
+        One that has not seen the cut may still lead to the candidate, which is main by then and keeps the write; it is
+        lost only if that main vanishes before it is published.
+        """
         document = self.document()
-        if document is None or sidecar_epoch < document.epoch:
-            self.windows[Window.STALE_READ_PORT] += 1
-        else:
-            self.wrong(f"{ident} was written over the read port by {instance} in epoch {sidecar_epoch} (P-F4)")
+        if document is not None and ack.epoch >= document.epoch:
+            self.wrong(f"{ack.ident} was written over the read port by {ack.instance} in epoch {ack.epoch} (P-F4)")
+        self.probes["late write over the read port"] += 1
+        self.kept[ack.ident] = Kept(ack, unfinalized=False, protected=False, published_epoch=ack.epoch, read_port=True)
 
     # The end
 
@@ -318,6 +325,8 @@ class Truth:
 
     def _window(self, kept: Kept) -> Window | None:
         ack = kept.ack
+        if kept.read_port:
+            return Window.STALE_READ_PORT
         if self.accepted_at >= ack.at:
             return Window.ACCEPTED
         if kept.published_epoch > ack.epoch and not kept.unfinalized:
@@ -326,7 +335,7 @@ class Truth:
             return Window.LOST_FINALIZE
         if not kept.protected and self.wiped_at.get(ack.instance, -1.0) >= ack.at:
             return Window.UNPROTECTED
-        if self.unsynced_at.get(ack.instance, -1.0) >= ack.at:
+        if max(self.unsynced_at.values(), default=-1.0) >= ack.at:
             return Window.UNSYNCED
         return None
 

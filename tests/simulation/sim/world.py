@@ -12,6 +12,7 @@ import trio
 from controller.core.model import OnNoSyncReplica, Policy
 from sandbox.memgraph.core.instance import Settings
 from sandbox.memgraph.core.storage.durability import Limits
+from sidecar.core.follow import State
 from sim.apiserver import ApiServer
 from sim.clients import Client
 from sim.controllers import Controller, Stage
@@ -67,7 +68,7 @@ class World:
             Sidecar(f"s-{i}", self.fleet, self.pods, self.api, self.network, nursery) for i in range(shape.clients)
         ]
         for sidecar in self.sidecars:
-            sidecar.on_applied = lambda name, state: log(name, f"acts on epoch {state.document.epoch}")
+            sidecar.on_applied = self._applied
         self.clients = [Client(s, self.rng, shape.pause_s, self.truth.acked) for s in self.sidecars]
         self.truth.clients = self.clients
         for client in self.clients:
@@ -82,6 +83,10 @@ class World:
         self.log(name, "process ended")
         for sidecar in self.sidecars:
             sidecar.process_died(name)
+
+    def _applied(self, name: str, state: State) -> None:
+        self.truth.applied.append((trio.current_time(), name, state.document.epoch))
+        self.log(name, f"acts on epoch {state.document.epoch}")
 
     async def start(self) -> None:
         """Start everything at once, and wait until it serves."""
