@@ -205,6 +205,7 @@ class Loop:
             replicas_wanted=self._cluster.replicas_wanted,
             lease_epoch=record.epoch if record else 0,
             lease_term=record.term if record else 0,
+            other_controllers=self._cluster.other_controllers,
             request=self._asked.request,
             paused=self._asked.paused,
             users=self._users.wanted if self._users else None,

@@ -131,6 +131,10 @@ class Cluster(Protocol):
     def replicas_wanted(self) -> int:
         """spec.replicas of the StatefulSet."""
 
+    @property
+    def other_controllers(self) -> int:
+        """How many other controller pods of this release are ready."""
+
     async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
         """Delete this very pod (by UID), with grace 0 or with its own.
 

@@ -22,6 +22,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_REGISTER_BY": "dns or ip: how replicas are addressed (default dns)",
     "MEMGRAPH_HA_CLUSTER_DOMAIN": "the cluster's DNS domain (default cluster.local)",
     "MEMGRAPH_HA_ON_NO_SYNC_REPLICA": "serve or block writes while no replica holds them all (default serve)",
+    "MEMGRAPH_HA_WAL_FLUSH_EVERY": "Memgraph's --storage-wal-file-flush-every-n-tx (default 1)",
     "MEMGRAPH_HA_ON_DIVERGED": "reseed, or manual: what becomes of a replica that diverged (default reseed)",
     "MEMGRAPH_HA_LEASE_DURATION_S": "seconds after which a silent leader is replaced (default 4)",
     "MEMGRAPH_HA_LEASE_RENEW_DEADLINE_S": "seconds after which a leader gives up renewing (default 3)",
@@ -93,6 +94,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     )
     policy = Policy(
         on_no_sync_replica=take("MEMGRAPH_HA_ON_NO_SYNC_REPLICA", OnNoSyncReplica, "serve", "serve or block"),
+        wal_flush_every=take("MEMGRAPH_HA_WAL_FLUSH_EVERY", _count, "1", "a number of transactions"),
         on_diverged=take("MEMGRAPH_HA_ON_DIVERGED", OnDiverged, "reseed", "reseed or manual"),
         probe_interval_s=seconds("MEMGRAPH_HA_PROBE_INTERVAL_S", "0.5"),
         cut_settle_s=seconds("MEMGRAPH_HA_CUT_SETTLE_S", "0.25"),
@@ -127,6 +129,12 @@ def _positive(text: str) -> float:
     if not 0 < value < 3600:  # an hour: whoever means more mistook the unit
         raise ValueError(text)
     return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError(text)
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -68,6 +68,12 @@ class Memory:
     backoff_s: Mapping[int, float] = field(default_factory=dict)
     last_ts: Mapping[int, int] = field(default_factory=dict)
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
+    streamed_at: Mapping[int, float] = field(default_factory=dict)
+    """Ordinal -> when commits last reached it."""
+    unheard_since: float | None = None
+    """Since when no instance has been heard of (P-F1)."""
+    given_up: tuple[tuple[float, str], ...] = ()
+    """(when, volume) of the last mains that were given up (P-F3)."""
     diverged: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     """Ordinal -> the incarnations of the replica and of the main that it diverged from."""
     reseed_asked: int | None = None

@@ -222,6 +222,10 @@ class Policy:
     laggard_ts: int = 1000  # P-S5: nearer than this, a laggard goes straight to STRICT_SYNC
     # For Memgraph's grace period (half an hour in its own chart), a node and an image: until then an order is open.
     reseed_order_s: int = 3600
+    lonely_s: float = 3.0  # P-F1: a leader that reaches nobody for so long gives way
+    reader_grace_s: float = 3.0  # a lag that comes and goes closes no read connection (three of the main's checks)
+    restarts_s: float = 60.0  # P-F3: a main that was given up twice within this does not come back before its partner
+    wal_flush_every: int = 1  # P-F3, P-N3: above 1 a main that lost power may have lost what its partner has
     silent_probes: int = 3  # P-F1
     refused_probes: int = 2  # P-F1
     # P-U: how long a `cut` waits for users. Without the wait a password that was taken back works for a few seconds
@@ -261,7 +265,8 @@ class Observation:
     """Everything seen when a plan is made.
 
     `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people, and
-    `unix_s` the same as seconds, for what another machine has to compare. `request` is what a person asks for, `paused`
+    `unix_s` the same as seconds, for what another machine has to compare. `other_controllers` are ready.
+    `request` is what a person asks for, `paused`
     says who asked to only observe, and when. `users` is None where users are not the controller's business.
     """
 
@@ -273,6 +278,7 @@ class Observation:
     replicas_wanted: int
     lease_epoch: int = 0
     lease_term: int = 0
+    other_controllers: int = 0
     users: UsersWanted | None = None
     orders: ReseedOrders = ReseedOrders()
     unix_s: float = 0.0

@@ -112,6 +112,8 @@ def _why_lost(view: View, main_answer: Answer, row: Registration | None) -> tupl
     made_for = view.memory.registered.get(row.name)
     if made_for is not None and instance.pod is not None and made_for != instance.pod.incarnation:
         return (lost, "it was restarted"), view
+    if _goes_without_successor(view, instance):
+        return (lost, "its pod is being deleted, and nobody else can take its place"), view
     view, sighting = _sight(view, main_answer, row)
     if row.status is Status.INVALID:
         # P-S6: the main's word counts; our own probe only says whether waiting for one of its checks is worth it.
@@ -121,6 +123,16 @@ def _why_lost(view: View, main_answer: Answer, row: Registration | None) -> tupl
         # P-S4: the same lag at the same ts twice is a lost second phase; nothing repairs it while the main is idle.
         return (Reason.PARTNER_LAGS, "it never got the end of a commit"), view
     return None, view
+
+
+def _goes_without_successor(view: View, partner: Instance) -> bool:
+    """P-S7 for two pods under `serve`: cleared before it goes, or every write would wait until its loss is noticed."""
+    if partner.pod is None or not partner.pod.deleting:
+        return False
+    if view.obs.policy.on_no_sync_replica is OnNoSyncReplica.BLOCK:
+        return False
+    others = set(range(view.obs.replicas_wanted)) - {partner.ordinal, view.document.master_index}
+    return not any(view.answers(view.obs.instance(ordinal), Role.REPLICA) for ordinal in others)
 
 
 def _sight(view: View, main_answer: Answer, row: Registration) -> tuple[View, Sighting]:

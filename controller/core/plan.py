@@ -13,6 +13,7 @@ from controller.core.actions import Plan
 from controller.core.answers import pause_or_resume, refuse_reseed, refuse_switchover, refuse_unreadable, while_paused
 from controller.core.complete import finish_cut
 from controller.core.failover import fail_over
+from controller.core.lonely import give_way, note_heard
 from controller.core.membership import delete_hung_main, demote_second_main, drop_unfit, register_missing
 from controller.core.memory import Memory
 from controller.core.model import Absent, Answer, Found, Malformed, Observation
@@ -37,6 +38,10 @@ _MAY_LAST: Final = frozenset({Reason.NO_CANDIDATE, Reason.UNPROTECTED})
 
 def plan(obs: Observation, memory: Memory) -> Plan:
     """The next step for what is seen and remembered."""
+    memory = note_heard(obs, memory)
+    alone = give_way(obs, memory)
+    if alone is not None:
+        return alone
     stored = obs.stored
     if not isinstance(stored, Found):
         return while_paused(obs, memory) or _without_document(obs, memory, stored)
@@ -130,12 +135,14 @@ def _note_serving(view: View) -> View:
 
 
 def _note_positions(view: View, answer: Answer) -> View:
-    positions = dict(view.memory.last_ts)
+    positions, streamed = dict(view.memory.last_ts), dict(view.memory.streamed_at)
     for row in answer.registrations or ():
         ordinal = ordinal_of(row.name)
         if ordinal is not None and row.ts is not None:
             positions[ordinal] = row.ts
-    return replace(view, memory=replace(view.memory, last_ts=positions))
+        if ordinal is not None and row.streams:
+            streamed[ordinal] = view.obs.now
+    return replace(view, memory=replace(view.memory, last_ts=positions, streamed_at=streamed))
 
 
 def _read_addresses(view: View, answer: Answer) -> Plan | None:

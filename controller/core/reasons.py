@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # Terms (W) and rebuild (B)
     TERM_BEGUN = "TermBegun"
     SUPERSEDED = "Superseded"
+    REACHES_NOBODY = "ReachesNobody"
     EPOCH_RAISED = "EpochRaised"
     DOCUMENT_RESTORED = "DocumentRestored"
     DOCUMENT_MENDED = "DocumentMended"

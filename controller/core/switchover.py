@@ -31,7 +31,7 @@ def switch_over(view: View, answer: Answer) -> Plan | None:
     if view.memory.switchover is None and not main.pod.deleting:
         return None
     partner = view.partner()
-    if partner is None or partner.pod is None or partner.pod.deleting or not _holds_everything(view, answer):
+    if partner is None or partner.pod is None or partner.pod.deleting or not _nearly_there(view, answer):
         if view.memory.switchover is None:
             return None
         return view.plan(Reason.SWITCHOVER_WAITING, "waiting for a replica that holds every write", None, 0.1)
@@ -66,7 +66,7 @@ def _take_request(view: View, answer: Answer, asked: Request, wanted: int | None
         if not any(view.answers(i, Role.REPLICA) for i in view.obs.instances):
             return refused("no replica answers")
         return None  # partner.py makes it the partner first; the request stays until then
-    if not _holds_everything(view, answer):
+    if not _nearly_there(view, answer):
         return None
     memory = replace(view.memory, switchover=sync.ordinal)
     return accept(view.obs, memory, asked, f"switchover to instance {sync.ordinal} accepted")
@@ -98,3 +98,10 @@ def _holds_everything(view: View, answer: Answer) -> bool:
     sync = view.document.sync
     row = registration(answer, sync.registration) if sync else None
     return row is not None and row.caught_up
+
+
+def _nearly_there(view: View, answer: Answer) -> bool:
+    """Near enough to cut: the rest is waited for within the cut, where nobody writes any more."""
+    sync = view.document.sync
+    row = registration(answer, sync.registration) if sync else None
+    return row is not None and row.streams and row.behind is not None and row.behind >= -view.obs.policy.laggard_ts

@@ -13,7 +13,7 @@ from kubernetes.aio import client
 
 from controller.core.model import Pod, ReseedOrder, ReseedOrders
 from controller.kube.client import CALL_TIMEOUT_S, meta, version_of, watching, writing
-from controller.kube.pods import to_pod
+from controller.kube.pods import is_ready, to_pod
 from controller.kube.reseed import OrderStore
 from controller.settings import Settings
 from sidecar.contract import names
@@ -40,6 +40,7 @@ class Cluster:
         self._settings = settings
         self._orders = OrderStore(api, settings.namespace, names.reseed_config_map(settings.release))
         self._raw: dict[str, client.V1Pod] = {}
+        self._controllers: dict[str, client.V1Pod] = {}
         self._volumes: dict[str, str] = {}
         self._pods: dict[int, Pod] = {}
         self._wanted = 0
@@ -54,6 +55,11 @@ class Cluster:
     def replicas_wanted(self) -> int:
         """spec.replicas of the StatefulSet; 0 until it was read."""
         return self._wanted
+
+    @property
+    def other_controllers(self) -> int:
+        """How many other controller pods of this release are ready."""
+        return sum(is_ready(pod) for name, pod in self._controllers.items() if name != self._settings.identity)
 
     async def watch_pods(self, changed: PodsChanged) -> None:
         """Follow the pods until cancelled; `changed` is called with every new picture."""
@@ -139,12 +145,18 @@ class Cluster:
         call, namespace = self._core.list_namespaced_pod, self._settings.namespace
         listed = await call(namespace, _request_timeout=CALL_TIMEOUT_S)
         self._raw = {name_of(pod): pod for pod in listed.items if self._ours(pod)}
+        self._controllers = {name_of(pod): pod for pod in listed.items if self._controller(pod)}
         await self._picture(changed)
         async with watching() as stream:
             async for event in stream.stream(
                 call, namespace, resource_version=version_of(listed), timeout_seconds=_WATCH_S
             ):
                 pod = event["object"]
+                if isinstance(pod, client.V1Pod) and self._controller(pod):
+                    if event["type"] == "DELETED":
+                        self._controllers.pop(name_of(pod), None)
+                    else:
+                        self._controllers[name_of(pod)] = pod
                 if not isinstance(pod, client.V1Pod) or not self._ours(pod):
                     continue
                 if event["type"] == "DELETED":
@@ -155,6 +167,13 @@ class Cluster:
 
     def _ours(self, pod: client.V1Pod) -> bool:
         return self._ordinal.fullmatch(name_of(pod)) is not None
+
+    def _controller(self, pod: client.V1Pod) -> bool:
+        labels = meta(pod).labels or {}
+        return (
+            labels.get(names.COMPONENT_LABEL) == "controller"
+            and labels.get(names.INSTANCE_LABEL) == self._settings.release
+        )
 
     async def _picture(self, changed: PodsChanged) -> None:
         pods: dict[int, Pod] = {}

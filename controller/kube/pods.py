@@ -44,6 +44,12 @@ def _shown(raw: client.V1Pod) -> Shown:
     return Shown(role, found.status == "True", found.reason or "", found.message or "")
 
 
+def is_ready(raw: client.V1Pod) -> bool:
+    """Whether the API server says that the pod is ready."""
+    conditions = (raw.status.conditions if raw.status else None) or []
+    return any(c.type == "Ready" and c.status == "True" for c in conditions)
+
+
 def containers_of(raw: client.V1Pod) -> list[client.V1Container]:
     """The pod's containers."""
     return list(raw.spec.containers) if raw.spec else []

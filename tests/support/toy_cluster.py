@@ -101,6 +101,7 @@ class Toy:
         self.stored: Stored = Absent()
         self.version = 0
         self.now = 100.0
+        self.other_controllers = 1
         self.policy = policy or Policy()
         self.memory = Memory()
         self.users: UsersWanted | None = None
@@ -126,6 +127,7 @@ class Toy:
             stored=self.stored,
             instances=instances,
             replicas_wanted=len(self.nodes),
+            other_controllers=self.other_controllers,
             users=self.users,
             orders=ReseedOrders(self.order, self.order_version),
             unix_s=1_000_000.0 + self.now,

@@ -39,6 +39,8 @@ class Stage:
         self.api = api
         self.network = network
         self.policy = policy
+        self.ready: set[str] = set()
+        """Controllers whose pod the API server calls ready; one that sleeps still is."""
         self.sent: ports.Checked = lambda _who, _name, _query: None
         self.arrived: ports.Checked = lambda _who, _name, _query: None
         self.event: Callable[[str, str, str], None] = lambda _who, _reason, _message: None
@@ -88,6 +90,7 @@ class Controller:
         if self._scope is None:
             self.processes += 1
             self._scope = trio.CancelScope()
+            self.stage.ready.add(self.name)
             self._nursery.start_soon(self._run, self._scope)
 
     def kill(self) -> None:
@@ -95,6 +98,7 @@ class Controller:
         if self._scope is not None:
             self._scope.cancel()
             self._scope = None
+            self.stage.ready.discard(self.name)
         self.stage.network.resume(self.name)
         self._frozen_at = None
 
@@ -134,7 +138,7 @@ class Controller:
             database = ports.Database(stage.fleet, stage.pods, stage.network, self.name, stage.sent, stage.arrived)
             store = ports.StateStore(stage.api, self.name)
             cluster = ports.Cluster(
-                stage.api, stage.pods, stage.network, self.name, lambda r, m: stage.event(self.name, r, m)
+                stage.api, stage.pods, stage.network, self.name, lambda r, m: stage.event(self.name, r, m), stage.ready
             )
             requests = ports.RequestStore(stage.api, self.name)
             lease = ports.LeaseStore(stage.api, self.name)

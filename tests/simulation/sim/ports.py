@@ -137,9 +137,16 @@ class Cluster:
     """ports.Cluster. Run `watch` in a task group: news of pods arrives late, and not at all through a cut link."""
 
     def __init__(
-        self, api: ApiServer, pods: Pods, network: Network, who: str, record: Callable[[str, str], None]
+        self,
+        api: ApiServer,
+        pods: Pods,
+        network: Network,
+        who: str,
+        record: Callable[[str, str], None],
+        ready: set[str],
     ) -> None:
         self._api = api
+        self._ready = ready
         self._source = pods
         self._network = network
         self._who = who
@@ -157,6 +164,11 @@ class Cluster:
     def replicas_wanted(self) -> int:
         """spec.replicas."""
         return self._wanted
+
+    @property
+    def other_controllers(self) -> int:
+        """How many other controllers are ready, as the API server has it."""
+        return len(self._ready - {self._who})
 
     def notify(self) -> None:
         """The API server's picture changed."""

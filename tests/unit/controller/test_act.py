@@ -102,6 +102,7 @@ class Book:
         self.lose_answer = False
         self.pods: Mapping[int, Pod] = {0: MAIN, 1: REPLICA}
         self.replicas_wanted = 2
+        self.other_controllers = 0
         self.orders = ReseedOrders(None, "1")
         self.order_answer = ""
         self.done: list[str] = []

@@ -80,6 +80,7 @@ class Nobody:
 
     pods: ClassVar[Mapping[int, Pod]] = {}
     replicas_wanted = 1
+    other_controllers = 0
 
     def remaining(self) -> float:
         return 4.0

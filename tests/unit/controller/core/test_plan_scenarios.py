@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from toy_cluster import Toy, healthy, serving
 
 from controller.core.actions import Demote, Promote, Publish, Register
 from controller.core.memory import Memory
-from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role
+from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, Status
 from controller.core.reasons import Reason
+from controller.core.view import ordinal_of
 from sidecar.contract.state import CutKind, Phase
 
 
@@ -378,3 +380,110 @@ def test_with_block_a_former_main_that_wakes_up_becomes_the_partner(hung: bool) 
     assert toy.deleted == ([0] if hung else [])
     healthy(toy)
     assert toy.document.master_index == 1
+
+
+def both_ends_answer_again(toy: Toy) -> None:
+    """The main's process is a new one, and so are its partner's answers: both are candidates."""
+    toy.restart(toy.document.master_index)
+
+
+def test_a_main_that_was_given_up_twice_within_a_minute_gives_way_to_its_partner() -> None:
+    """P-F3: otherwise a process that crashes again and again would be published again and again."""
+    toy = serving()
+    first = toy.document.master_index
+    both_ends_answer_again(toy)
+    toy.settle()
+    assert toy.document.master_index == first, "one restart: the last main goes on"
+    both_ends_answer_again(toy)
+    toy.settle()
+    assert toy.document.master_index != first
+    healthy(toy)
+
+
+def test_restarts_a_minute_apart_are_no_pattern() -> None:
+    toy = serving()
+    first = toy.document.master_index
+    for _ in range(3):
+        both_ends_answer_again(toy)
+        toy.settle()
+        toy.now += 61.0
+    assert toy.document.master_index == first
+
+
+def test_without_flushing_every_commit_the_partner_comes_first() -> None:
+    """P-F3, P-N3: a main that lost power may lack what its partner has."""
+    toy = serving(policy=Policy(wal_flush_every=10))
+    first = toy.document.master_index
+    both_ends_answer_again(toy)
+    toy.settle()
+    assert toy.document.master_index != first
+    healthy(toy)
+
+
+def test_the_only_replica_is_cleared_before_its_pod_goes() -> None:
+    """P-S7 with two pods under `serve`: writes do not wait until its loss is noticed."""
+    toy = serving(2)
+    toy.nodes[1].deleting = True
+    while toy.document.sync is not None:
+        toy.step()
+    assert toy.nodes[1].reach == "ok", "it still answers"
+    toy.settle()
+    assert not toy.nodes[0].registrations or toy.nodes[0].registrations[0].mode is Mode.ASYNC
+    assert toy.write()
+
+
+def test_under_block_the_only_replica_is_kept_as_long_as_it_lives() -> None:
+    toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    toy.nodes[1].deleting = True
+    toy.settle()
+    assert toy.document.sync is not None
+    assert toy.document.phase is Phase.SERVING
+
+
+def test_a_lag_that_comes_and_goes_closes_no_read_connection() -> None:
+    """Scenario 25: a published reader keeps its place while the main has trouble with it for a moment."""
+    toy = serving()
+    reader = next(n for n in toy.nodes if n.ordinal not in (toy.document.master_index, toy.document.sync.ordinal))
+    before, main = toy.document.read_addresses, toy.nodes[toy.document.master_index]
+    assert len(before) == 2
+
+    def rows(status: Status) -> None:
+        main.registrations = [
+            replace(row, status=status) if ordinal_of(row.name) == reader.ordinal else row for row in main.registrations
+        ]
+
+    for _ in range(3):
+        rows(Status.INVALID)
+        until = toy.now + 1.5
+        while toy.now < until:
+            toy.step()
+        assert toy.document.read_addresses == before
+        rows(Status.READY)
+        toy.step()
+
+
+def test_a_reader_that_refuses_leaves_at_once() -> None:
+    toy = serving()
+    reader = next(n for n in toy.nodes if n.ordinal not in (toy.document.master_index, toy.document.sync.ordinal))
+    toy.fail(reader.ordinal, "refused")
+    until = toy.now + 1.0
+    while toy.now < until:
+        toy.step()
+    assert len(toy.document.read_addresses) == 1
+
+
+def test_a_switchover_cuts_first_and_waits_for_the_last_commits_then() -> None:
+    """P-P: under load the partner is hardly ever seen with everything; who waits for that waits for ever."""
+    toy = serving()
+    main, partner = toy.nodes[toy.document.master_index], toy.nodes[toy.document.sync.ordinal]
+    main.writes += 3
+    toy.requests["switchover"] = "any"
+    for _ in range(4):
+        main.writes, partner.writes = main.writes + 1, partner.writes + 1  # always near, never there
+        toy.step()
+    assert (toy.document.phase, toy.document.cut_kind) == (Phase.CUT, CutKind.PLANNED)
+    toy.step()
+    assert main.role is Role.MAIN, "nobody is demoted before the partner holds everything"
+    partner.writes = main.writes
+    toy.settle()
+    assert toy.document.master_index == partner.ordinal
