@@ -20,7 +20,7 @@ from controller.core.model import (
 )
 from controller.core.reasons import Reason
 from controller.core.requests import ReseedRequest
-from controller.core.reseedable import kept, needs_a_person, reseed_refusal, source
+from controller.core.reseedable import needs_a_person, reseed_refusal, source
 from controller.core.view import View, diverged, name_of, ordinal_of, target
 
 _INVALID_FOR_S = 3.0  # as long as a registration may stay `invalid` before it is dropped (membership)
@@ -136,8 +136,6 @@ def remark(view: View) -> tuple[Reason, str] | None:
             why = needs_a_person(view, instance)
             if why is not None:
                 how = f"decide with: memgraph-ha reseed {instance.ordinal}"
-                if kept(view, instance.ordinal):
-                    how = "if nobody else can be the partner, set onNoSyncReplica: serve until it healed"
                 return Reason.DIVERGED_REPLICA, f"{name_of(instance)} diverged and is left alone, since {why}; {how}"
             why = reseed_refusal(view, instance.ordinal) or "the last attempt was a moment ago"
             return Reason.DIVERGED_REPLICA, f"{name_of(instance)} diverged and waits for its re-seed: {why}"

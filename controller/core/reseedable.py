@@ -13,7 +13,8 @@ def source(view: View) -> Instance | None:
     """Whose data the others get: the published main. With `block`, also the main that is about to be published.
 
     That one is MAIN and marked already, and waits for nothing but a partner: no other rule could end that wait where
-    every replica diverged.
+    every replica diverged. The last main and the last partner are replicas like any other then: the one that was
+    promoted holds what they held, and without the recorded database they are no candidates any more (P-F2).
     """
     if serving(view):
         return view.main
@@ -31,20 +32,11 @@ def reseed_refusal(view: View, ordinal: int) -> str | None:
     return _against_instance(view, ordinal) or _against_moment(view) or _against_order(view) or _rebuilt(view, ordinal)
 
 
-def kept(view: View, ordinal: int) -> bool:
-    """In a `cut`, whom P-F3 may still need: the last published main and its partner."""
-    document = view.document
-    named = (document.master_index, document.sync.ordinal if document.sync is not None else None)
-    return not serving(view) and ordinal in named
-
-
 def _against_instance(view: View, ordinal: int) -> str | None:
     document, instance = view.document, view.obs.instance(ordinal)
-    if kept(view, ordinal):
-        return f"the clients are cut, and instance {ordinal} was main or partner when they were"
-    if ordinal == document.master_index:
+    if serving(view) and ordinal == document.master_index:
         return f"instance {ordinal} is the main"
-    if document.sync is not None and ordinal == document.sync.ordinal:
+    if serving(view) and document.sync is not None and ordinal == document.sync.ordinal:
         return f"instance {ordinal} is the replica that holds every write"
     if ordinal >= view.obs.replicas_wanted or instance.pod is None:
         return f"there is no instance {ordinal}"
@@ -106,8 +98,6 @@ def needs_a_person(view: View, instance: Instance) -> str | None:
     acknowledged to nobody through a sidecar.
     """
     document, said, main = view.document, view.obs.answer(instance), source(view)
-    if kept(view, instance.ordinal):
-        return "the clients are cut, and it was main or partner when they were"
     main_said = view.obs.answer(main) if main is not None else None
     if view.obs.policy.on_diverged is OnDiverged.MANUAL:
         return "onDiverged is manual"

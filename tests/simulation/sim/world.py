@@ -57,7 +57,10 @@ class World:
         )
         self.pods = Pods(self.fleet, nursery, self.rng, settings)
         self.api = ApiServer(self.network, nursery, self.rng)
-        policy = Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE)
+        policy = Policy(
+            wal_flush_every=shape.flush_every,
+            on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE,
+        )
         self.truth = Truth(self.fleet, self.pods, self.api, self.network, log=log)
         stage = Stage(self.fleet, self.pods, self.api, self.network, policy)
         stage.sent, stage.arrived, stage.acted = self.truth.sent, self.truth.arrived, self.truth.acted
