@@ -67,10 +67,22 @@ class Container:
 
     def stop(self, number: int) -> None:
         """Signal the process; it will not be started again."""
-        self._stopping = True
-        self._idle.cancel()
+        self._last_life()
         if self._group is not None:
             self._group.send(number)
+
+    async def end(self) -> None:
+        """What precedes SIGTERM (a preStop `sleep`; no other hook is known here), SIGTERM, and the process' end."""
+        self._last_life()
+        hook = (self._manifest.get("lifecycle") or {}).get("preStop") or {}
+        with anyio.move_on_after(hook.get("sleep", {}).get("seconds", 0)):
+            await self.ended.wait()
+        self.stop(signal.SIGTERM)
+        await self.ended.wait()
+
+    def _last_life(self) -> None:
+        self._stopping = True
+        self._idle.cancel()
 
     async def _once(self) -> bool:
         """One life of the process; whether there is to be another."""

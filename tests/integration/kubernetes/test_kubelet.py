@@ -240,6 +240,36 @@ async def test_deletion_asks_first_and_kills_after_the_grace(node: Node) -> None
     assert not alive(pid)
 
 
+def before_stop(seconds: int) -> Object:
+    """The lifecycle of a container that is to live on for so long after its deletion."""
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}}
+
+
+async def test_a_pre_stop_sleep_comes_before_sigterm_and_counts_as_grace(node: Node) -> None:
+    """One that is longer than the grace leaves no time for a SIGTERM."""
+    await node.run("short", python("main", STUBBORN, **before_stop(1)))
+    await node.run("long", python("main", STUBBORN, **before_stop(3600)))
+    for name in ("short", "long"):
+        await node.says(name, "main", "up")
+        await node.kube.delete("pods", "ns", name, grace_s=2)
+    for name in ("short", "long"):
+        await node.gone(name)
+    assert node.log("short", "main").splitlines() == ["up", "not now"]
+    assert node.log("long", "main").splitlines() == ["up"]
+
+
+async def test_a_container_that_dies_in_its_pre_stop_sleep_does_not_come_back(node: Node) -> None:
+    """Nor is the rest of the sleep waited for."""
+    await node.run("p", python("main", STUBBORN, **before_stop(3600)))
+    await node.says("p", "main", "up")
+    pid = await node.pid("p")
+    await node.kube.delete("pods", "ns", "p", grace_s=3600)
+    await node.pod("p", lambda pod: "deletionTimestamp" in pod["metadata"])
+    os.kill(pid, signal.SIGKILL)
+    await node.gone("p")
+    assert node.log("p", "main").splitlines() == ["up"]
+
+
 async def test_grace_zero_kills_at_once(node: Node) -> None:
     """Nobody is asked, and the object is gone before the process."""
     await node.run("p", python("main", STUBBORN))
