@@ -66,7 +66,7 @@ class Bench:
         fault = await kind.inject(target)
         try:
             await self._world.wait_until(
-                lambda world: _another_serves(world, before), deadline_s=_PUBLISH_S, what="no other main was published"
+                lambda world: _serves_anew(world, before), deadline_s=_PUBLISH_S, what="no main was published"
             )
             published = time.time()
             await self._writes(published)
@@ -100,7 +100,7 @@ class Bench:
     def _measured(self, fault: float, before: Document) -> Run:
         self._look()
         try:
-            failover = measure(self._steps, fault, before.main_pod)
+            failover = measure(self._steps, fault, before.epoch)
         except Incomplete as error:
             raise BenchError(f"{error}: the logs are in {self._world.folder}") from error
         end = time.time()
@@ -165,6 +165,6 @@ async def bench(folder: Path, progress: Callable[[str], None]) -> AsyncIterator[
         yield found
 
 
-def _another_serves(world: World, before: Document) -> bool:
+def _serves_anew(world: World, before: Document) -> bool:
     document = world.document
-    return document is not None and document.phase is Phase.SERVING and document.main_pod != before.main_pod
+    return document is not None and document.phase is Phase.SERVING and document.epoch > before.epoch

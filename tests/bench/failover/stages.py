@@ -27,11 +27,11 @@ class Incomplete(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step a controller finished: a published phase, or the name of an action. `main` only for a phase."""
+    """One step a controller finished: a published phase, or the name of an action. `epoch` only for a phase."""
 
     ts: float
     what: str
-    main: str = ""
+    epoch: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def parse(line: str) -> Step | None:
         data = json.loads(line)
         event = data["event"]
         if event == "DocumentWritten":
-            return Step(_seconds(data), str(data["phase"]), str(data["main_pod"]))
+            return Step(_seconds(data), str(data["phase"]), int(data["epoch"]))
         if event == "ActionDone" and data["action"] != "Publish":
             return Step(_seconds(data), str(data["action"]))
         return Step(_seconds(data), event) if event == "BecameLeader" else None
@@ -78,12 +78,12 @@ def parse(line: str) -> Step | None:
         return None
 
 
-def measure(steps: Iterable[Step], fault: float, main_before: str) -> Failover:
-    """The failover away from `main_before` that followed the fault. Raises Incomplete."""
+def measure(steps: Iterable[Step], fault: float, epoch_before: int) -> Failover:
+    """The failover that followed the fault: to another main, or to the same one again (P-F3). Raises Incomplete."""
     after = sorted((step for step in steps if step.ts >= math.floor(fault * 1000) / 1000), key=lambda step: step.ts)
-    published = next((s for s in after if s.what == SERVING and s.main != main_before), None)
+    published = next((s for s in after if s.what == SERVING and s.epoch > epoch_before), None)
     if published is None:
-        raise Incomplete(f"no other main than {main_before} was published")
+        raise Incomplete("no main was published")
     during = after[: after.index(published) + 1]
     cut = next((step for step in during if step.what == CUT), None)
     if cut is None:
