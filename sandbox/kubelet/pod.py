@@ -40,6 +40,7 @@ class Setting:
     folder: Path
     environment: Mapping[str, str]
     restart_delay_s: float
+    relist_s: float
 
 
 class Pod:
@@ -111,7 +112,7 @@ class Pod:
         return Container(
             role, manifest, self.place, self._policy, groups=setting.groups, folder=self._own,
             log=self._folder / f"{manifest['name']}.log", restart_delay_s=setting.restart_delay_s,
-            prepare=self._prepare, changed=self._changed,
+            relist_s=setting.relist_s, prepare=self._prepare, changed=self._changed,
         )  # fmt: skip
 
     async def _start(self, tasks: TaskGroup) -> None:

@@ -28,7 +28,7 @@ from sidecar.contract.state import Document, Phase
 _APP: Final = "app-0"
 _PUBLISH_S: Final = 30.0
 """The slowest kind waits for a Lease (4 s), then for a main that does not answer."""
-_SETTLE_S: Final = 30.0
+_SETTLE_S: Final = 20.0
 """A deleted pod ends after 5 s, starts again and gets what it missed."""
 _WRITES: Final = 25
 """Acknowledged writes before a fault and after it: half a second of the app's pace."""
@@ -37,6 +37,8 @@ _LOOK_S: Final = 0.02
 """Files tell nobody that they grew."""
 _PHASE_S: Final = 0.5
 """Probes and looks at the Lease come every half second: faults are spread over that."""
+_RELIST_S: Final = 1.0
+"""How often a kubelet looks whether its containers live (PLEG)."""
 _GOLDEN: Final = 0.618
 """Multiples of it, modulo one, are spread evenly however many there are."""
 
@@ -157,7 +159,9 @@ async def bench(folder: Path, progress: Callable[[str], None]) -> AsyncIterator[
         old.unlink()
     uri = f"bolt://localhost:{names.READ_WRITE_PORT}"
     async with (
-        World(folder, apps=1, app_manifest=lambda _: app_pod(_APP, uri, history), progress=progress) as world,
+        World(
+            folder, apps=1, app_manifest=lambda _: app_pod(_APP, uri, history), relist_s=_RELIST_S, progress=progress
+        ) as world,
         Control(folder) as control,
     ):
         found = Bench(world, control, replicas=2)
