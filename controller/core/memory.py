@@ -58,6 +58,8 @@ class Memory:
     backoff_s: Mapping[int, float] = field(default_factory=dict)
     last_ts: Mapping[int, int] = field(default_factory=dict)
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
+    invalid_since: Mapping[str, float] = field(default_factory=dict)
+    """Registration name -> since when each answer of the main has called it invalid."""
     partner: Sighting | None = None
     switchover: int | None = None
     """Ordinal an accepted switchover goes to."""

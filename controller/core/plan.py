@@ -6,14 +6,12 @@ again. (What cannot be known is waited for: a Plan without an action says for wh
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.core.actions import Plan
 from controller.core.complete import finish_cut
 from controller.core.failover import fail_over
 from controller.core.membership import delete_hung_main, demote_second_main, drop_unfit, register_missing
 from controller.core.memory import Memory
-from controller.core.model import Answer, Found, Observation
+from controller.core.model import Answer, Found, Observation, Status
 from controller.core.partner import gain_partner, keep_partner
 from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
@@ -46,7 +44,7 @@ def _serve(view: View) -> Plan:
     if answer is None:
         message = f"main {view.document.main_pod} has not answered for a moment"
         return view.plan(Reason.STEADY, message, None, 0.1)
-    view = _note_positions(view, answer)
+    view = _note_registrations(view, answer)
     step = demote_second_main(view) or delete_hung_main(view)
     if step is not None:
         return step
@@ -75,13 +73,15 @@ def _note_serving(view: View) -> View:
     return view
 
 
-def _note_positions(view: View, answer: Answer) -> View:
-    positions = dict(view.memory.last_ts)
-    for row in answer.registrations or ():
-        ordinal = ordinal_of(row.name)
-        if ordinal is not None and row.ts is not None:
-            positions[ordinal] = row.ts
-    return replace(view, memory=replace(view.memory, last_ts=positions))
+def _note_registrations(view: View, answer: Answer) -> View:
+    rows, known = answer.registrations or (), view.memory.invalid_since
+    positions = {
+        ordinal: row.ts for row in rows if (ordinal := ordinal_of(row.name)) is not None and row.ts is not None
+    }
+    return view.remember(
+        last_ts={**view.memory.last_ts, **positions},
+        invalid_since={r.name: known.get(r.name, view.obs.now) for r in rows if r.status is Status.INVALID},
+    )
 
 
 def _read_addresses(view: View, answer: Answer) -> Plan | None:
