@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,10 +73,12 @@ async def measure(kind: Kind, runs: int, folder: Path) -> Measured:
 
 
 async def _runs(world: Bench, kind: Kind, runs: int, found: Measured) -> None:
-    while len(found.runs) < runs:
+    while True:
         run = await world.run(kind, len(found.runs))
         found.runs.append(run)
         say(_progress(kind, run, len(found.runs), runs, len(found.errors) + len(world.errors())))
+        if len(found.runs) == runs:
+            return
         try:
             await world.settle()
         except WorldError as error:
@@ -147,8 +150,8 @@ def main(argv: Sequence[str]) -> int:
         except KeyboardInterrupt:
             return _STOPPED
         failures += found.failures
-        for text in sorted(set(found.errors)):
-            say(f"{name}: {found.errors.count(text)} managed transactions failed: {text}")
+        for what, count in Counter(found.errors).items():
+            say(f"{name}: {count} managed transactions failed with {what}")
         if found.runs:
             figures[name] = summary(found.runs, len(found.errors), found.lost)
     machine = (

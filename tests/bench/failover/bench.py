@@ -94,10 +94,10 @@ class Bench:
         return list(report.witnesses)
 
     def errors(self) -> list[str]:
-        """Managed transactions that the app saw fail so far: the error's name and message."""
+        """The names of the errors that the app got from managed transactions so far."""
         self._look()
-        failed = [r for r in self._records if r.kind in (Outcome.FAIL, Outcome.INFO) and r.error != CANCELLED]
-        return [f"{record.error}: {record.message}" for record in failed]
+        failed = [record for record in self._records if record.kind in (Outcome.FAIL, Outcome.INFO)]
+        return [record.error for record in failed if record.error != CANCELLED]
 
     def _measured(self, fault: float, before: Document) -> Run:
         self._look()

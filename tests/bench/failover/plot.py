@@ -21,7 +21,7 @@ _MEANING: Final = {
 def draw(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Write an SVG: a panel a kind, each with a scale of its own."""
     # The same figures give the same file: ids are made from a constant, and there is no date.
-    mpl.rcParams["svg.hashsalt"] = "memgraph-ha"
+    mpl.rcParams.update({"svg.hashsalt": "memgraph-ha", "svg.fonttype": "none"})
     drawing = Figure(figsize=(8, 1.15 * len(figures) + 0.8), layout="constrained")
     panels = drawing.subplots(len(figures), 1, squeeze=False)
     for panel, (name, found) in zip(panels[:, 0], figures.items(), strict=True):
