@@ -22,6 +22,8 @@ HTTPS_PORT_NAME: Final = "https"
 WEBHOOK_PORT: Final = 10250
 CONTROLLER_PORT: Final = 8080
 CONTROLLER_COMMAND: Final = ("python", "-m", "controller")
+PRE_STOP_S: Final = 5
+"""How long a deleted instance lives on, so that a switchover can come before its end: the chart's default."""
 _CONTROLLER_IMAGE: Final = "memgraph-ha-controller:sandbox"
 _SIDECAR_IMAGE: Final = "memgraph-ha-sidecar:sandbox"
 _MEMGRAPH_IMAGE: Final = "memgraph/memgraph:sandbox"
@@ -143,6 +145,7 @@ def _memgraphs(replicas: int) -> Object:
             {"name": SIM_ADMIN_PORT_NAME, "containerPort": SIM_ADMIN_PORT},
         ],
         "readinessProbe": {"tcpSocket": {"port": names.BOLT_PORT_NAME}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
         "volumeMounts": [
             {"name": "data", "mountPath": "/var/lib/memgraph"},
             {"name": "init", "mountPath": "/etc/memgraph-ha", "readOnly": True},

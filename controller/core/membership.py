@@ -75,9 +75,9 @@ def _unfit(view: View, row: Registration, ordinal: int | None, seen: set[int]) -
         return "it points to an address that is no longer this replica's"
     if made_for is not None and made_for != instance.pod.incarnation:
         return "the replica was restarted and no longer obeys it"
-    # By an earlier leader, for a process that may be gone: the main's checker had its chance.
-    waited = now - memory.registered_at.get(row.name, now - _INVALID_FOR_S)
-    if row.status is Status.INVALID and view.answers(instance, Role.REPLICA) and waited >= _INVALID_FOR_S:
+    # Once is nothing: a main under load calls it so whenever a commit comes while it catches up.
+    invalid_for = now - memory.invalid_since.get(row.name, now)
+    if view.answers(instance, Role.REPLICA) and invalid_for >= _INVALID_FOR_S:
         return "the main cannot reach it, and it answers"
     return None
 

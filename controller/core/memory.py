@@ -82,6 +82,8 @@ class Memory:
     """UID of the last pod this leader deleted for a re-seed."""
     reseed_failed: frozenset[int] = frozenset()
     """Ordinals whose last re-seed did not take: not tried again without a person's word (P-R2)."""
+    invalid_since: Mapping[str, float] = field(default_factory=dict)
+    """Registration name -> since when each answer of the main has called it invalid."""
     partner: Sighting | None = None
     users_failed: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     """(incarnation, version, user) -> when that user may be tried again."""

@@ -16,7 +16,7 @@ from controller.core.failover import fail_over
 from controller.core.lonely import give_way, note_heard
 from controller.core.membership import delete_hung_main, demote_second_main, drop_unfit, register_missing
 from controller.core.memory import Memory
-from controller.core.model import Absent, Answer, Found, Malformed, Observation
+from controller.core.model import Absent, Answer, Found, Malformed, Observation, Status
 from controller.core.partner import gain_partner, keep_partner
 from controller.core.promote import (
     carry_out_promotion,
@@ -103,7 +103,7 @@ def _serve(view: View) -> Plan:
             return view.plan(Reason.CREDENTIALS_REFUSED, denied([view.main]), None, 0.1)
         message = f"main {view.document.main_pod} has not answered for a moment"
         return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
-    view = note_diverged(_note_positions(view, answer), answer)
+    view = note_diverged(_note_registrations(view, answer), answer)
     step = demote_second_main(view, view.main) or delete_hung_main(view, view.main)
     if step is not None:
         return step
@@ -134,15 +134,14 @@ def _note_serving(view: View) -> View:
     return view
 
 
-def _note_positions(view: View, answer: Answer) -> View:
-    positions, streamed = dict(view.memory.last_ts), dict(view.memory.streamed_at)
-    for row in answer.registrations or ():
-        ordinal = ordinal_of(row.name)
-        if ordinal is not None and row.ts is not None:
-            positions[ordinal] = row.ts
-        if ordinal is not None and row.streams:
-            streamed[ordinal] = view.obs.now
-    return replace(view, memory=replace(view.memory, last_ts=positions, streamed_at=streamed))
+def _note_registrations(view: View, answer: Answer) -> View:
+    rows, known, now = answer.registrations or (), view.memory.invalid_since, view.obs.now
+    ours = [(ordinal, row) for row in rows if (ordinal := ordinal_of(row.name)) is not None]
+    return view.remember(
+        last_ts={**view.memory.last_ts, **{o: row.ts for o, row in ours if row.ts is not None}},
+        streamed_at={**view.memory.streamed_at, **{o: now for o, row in ours if row.streams}},
+        invalid_since={r.name: known.get(r.name, now) for r in rows if r.status is Status.INVALID},
+    )
 
 
 def _read_addresses(view: View, answer: Answer) -> Plan | None:

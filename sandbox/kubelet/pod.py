@@ -1,5 +1,5 @@
 """One pod, from its start to its last process: init containers in order, native sidecars, main containers, status,
-and deletion (SIGTERM, grace, SIGKILL, object removed)."""
+and deletion (preStop, SIGTERM, grace, SIGKILL, object removed)."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Setting:
     folder: Path
     environment: Mapping[str, str]
     restart_delay_s: float
+    relist_s: float
 
 
 class Pod:
@@ -117,7 +118,7 @@ class Pod:
         return Container(
             role, manifest, self.place, self._policy, groups=setting.groups, folder=self._own,
             log=self._folder / f"{manifest['name']}.log", restart_delay_s=setting.restart_delay_s,
-            prepare=self._prepare, changed=self._changed,
+            relist_s=setting.relist_s, prepare=self._prepare, changed=self._changed,
         )  # fmt: skip
 
     async def _start(self, tasks: TaskGroup) -> None:
@@ -145,17 +146,16 @@ class Pod:
         return containers.launch(self.manifest, container, self.place, places, sources, self._setting.environment)
 
     async def _terminate(self) -> None:
-        """SIGTERM to the main containers, then to the sidecars in reverse order, and SIGKILL when the grace is over."""
+        """End the main containers, then the sidecars in reverse order; SIGKILL when the grace is over."""
         begun = [container for container in self._containers if not container.ended.is_set()]
         running = [container for container in begun if container.state.pid is not None or container.state.restarts]
         waves = [[c for c in running if c.state.role is not Role.SIDECAR]]
         waves += [[c] for c in reversed(running) if c.state.role is Role.SIDECAR]
         with self._grace:
             for wave in waves:
-                for container in wave:
-                    container.stop(signal.SIGTERM)
-                for container in wave:
-                    await container.ended.wait()
+                async with anyio.create_task_group() as ends:
+                    for container in wave:
+                        ends.start_soon(container.end)
         for container in begun:
             container.stop(signal.SIGKILL)
         for container in running:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,20 @@ async def node(kubeconfig: Path, tmp_path: Path, request: pytest.FixtureRequest)
     one = request.param == "one-address"
     if not one and not has_loopback_block():
         pytest.skip("this system has only 127.0.0.1; Linux has all of 127.0.0.0/8")
-    addresses = Addresses(None if one else free_block(str(tmp_path)))
+    async with running_node(kubeconfig, tmp_path, Addresses(None if one else free_block(str(tmp_path)))) as it:
+        yield it
+
+
+@asynccontextmanager
+async def running_node(
+    kubeconfig: Path, folder: Path, addresses: Addresses, relist_s: float = 0.0
+) -> AsyncIterator[Node]:
     async with Kube(kubeconfig) as kube, Groups() as groups, anyio.create_task_group() as tasks:
         await kube.create("namespaces", None, {"metadata": {"name": "ns"}})
-        kubelet = Kubelet(kube, groups, tmp_path, addresses, restart_delay_s=RESTART_S)
+        kubelet = Kubelet(kube, groups, folder, addresses, restart_delay_s=RESTART_S, relist_s=relist_s)
         tasks.start_soon(kubelet.run)
         tasks.start_soon(Workloads(kube).run)
-        yield Node(kube, kubelet, tmp_path)
+        yield Node(kube, kubelet, folder)
         tasks.cancel_scope.cancel()
 
 
@@ -239,6 +247,51 @@ async def test_deletion_asks_first_and_kills_after_the_grace(node: Node) -> None
     assert alive(pid)
     await node.gone("p")
     assert not alive(pid)
+
+
+async def test_a_death_is_noticed_at_the_next_look(kubeconfig: Path, tmp_path: Path) -> None:
+    """Until then the pod is shown as it was; its deletion waits for no look."""
+    async with running_node(kubeconfig, tmp_path, Addresses(None), relist_s=3600) as node:
+        await node.run("p", python("main", FOREVER))
+        await node.says("p", "main", "up")
+        pid = await node.pid("p")
+        os.kill(pid, signal.SIGKILL)
+        await until("the process is gone", lambda: not alive(pid))
+        await node.run("later", python("main", FOREVER))
+        await node.pod("later", running)
+        assert running(await node.kube.get("pods", "ns", "p"))
+        await node.kube.delete("pods", "ns", "p")
+        await node.gone("p")
+
+
+def before_stop(seconds: int) -> Object:
+    """The lifecycle of a container that is to live on for so long after its deletion."""
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}}
+
+
+async def test_a_pre_stop_sleep_comes_before_sigterm_and_counts_as_grace(node: Node) -> None:
+    """One that is longer than the grace leaves no time for a SIGTERM."""
+    await node.run("short", python("main", STUBBORN, **before_stop(1)))
+    await node.run("long", python("main", STUBBORN, **before_stop(3600)))
+    for name in ("short", "long"):
+        await node.says(name, "main", "up")
+        await node.kube.delete("pods", "ns", name, grace_s=2)
+    for name in ("short", "long"):
+        await node.gone(name)
+    assert node.log("short", "main").splitlines() == ["up", "not now"]
+    assert node.log("long", "main").splitlines() == ["up"]
+
+
+async def test_a_container_that_dies_in_its_pre_stop_sleep_does_not_come_back(node: Node) -> None:
+    """Nor is the rest of the sleep waited for."""
+    await node.run("p", python("main", STUBBORN, **before_stop(3600)))
+    await node.says("p", "main", "up")
+    pid = await node.pid("p")
+    await node.kube.delete("pods", "ns", "p", grace_s=3600)
+    await node.pod("p", lambda pod: "deletionTimestamp" in pod["metadata"])
+    os.kill(pid, signal.SIGKILL)
+    await node.gone("p")
+    assert node.log("p", "main").splitlines() == ["up"]
 
 
 async def test_grace_zero_kills_at_once(node: Node) -> None:

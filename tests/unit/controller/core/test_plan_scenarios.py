@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from toy_cluster import Toy, healthy, serving
 
-from controller.core.actions import Demote, Promote, Publish, Register
+from controller.core.actions import Demote, Drop, Promote, Publish, Register
 from controller.core.memory import Memory
 from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, Status
 from controller.core.reasons import Reason
@@ -487,3 +487,33 @@ def test_a_switchover_cuts_first_and_waits_for_the_last_commits_then() -> None:
     partner.writes = main.writes
     toy.settle()
     assert toy.document.master_index == partner.ordinal
+
+
+def _status_of_the_asynchronous_replica(toy: Toy, status: Status) -> None:
+    main = toy.nodes[0]
+    main.registrations = [r if r.mode is Mode.STRICT_SYNC else replace(r, status=status) for r in main.registrations]
+
+
+def test_a_busy_main_calls_its_asynchronous_replica_invalid_now_and_then() -> None:
+    """It misses a commit while it gets another and catches up: a DROP would make it begin anew each time."""
+    toy = serving()
+    registered = list(toy.nodes[0].registrations)
+    for _ in range(10):
+        for status in (Status.INVALID, Status.RECOVERY, Status.READY):
+            _status_of_the_asynchronous_replica(toy, status)
+            until = toy.now + 1.0
+            while toy.now < until:
+                assert not isinstance(toy.step().action, Drop)
+    assert toy.nodes[0].registrations == registered
+
+
+def test_an_asynchronous_replica_that_stays_invalid_is_registered_anew() -> None:
+    """For longer than the main's checker takes to heal a short break."""
+    toy = serving()
+    _status_of_the_asynchronous_replica(toy, Status.INVALID)
+    broken = toy.now
+    while not isinstance(toy.step().action, Drop):
+        assert toy.now < broken + 10
+    assert toy.now - broken >= 3
+    toy.settle()
+    assert {row.status for row in toy.nodes[0].registrations} == {Status.READY}
