@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit simulate conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
+.PHONY: help demo test lint types imports unit simulate windows conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
   failover constraints clean
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
 	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
+	@echo 'make windows            what the protocol cannot close, brought about and measured (RUNS=200, JSON=path)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
@@ -76,6 +77,10 @@ unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries
 simulate: $(VENV)/.dev
 	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim $(if $(SEED),--seed '$(SEED)') \
 	  $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(FIRST),--first '$(FIRST)') $(if $(JSON),--json '$(JSON)')
+
+windows: $(VENV)/.dev
+	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.windows \
+	  $(if $(RUNS),--runs '$(RUNS)') $(if $(JSON),--json '$(JSON)')
 
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')
