@@ -97,6 +97,8 @@ def fail_over(view: View) -> Plan | None:
         return None
     what = _SENTENCES[reason].format(main=view.document.main_pod)
     candidate = choose_candidate(view)
+    if candidate is None and view.main_answer is not None:
+        return None  # its pod's status came late: this process was promoted already, since none is born a main
     if candidate is None:
         names = " and ".join(name_of(instance) for instance in eligible(view)) or "nobody"
         message = f"{what}, but no instance may take over yet: waiting for {names} to answer"

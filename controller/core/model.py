@@ -175,11 +175,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The ConfigMap is there and holds no document. `epoch` is its epoch if that at least can be read."""
+    """The ConfigMap is there and holds no valid document. `epoch`, `term`: if they at least can be read."""
 
     problems: tuple[str, ...]
     resource_version: str
     epoch: int
+    term: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ def _why_lost(view: View, main_answer: Answer, row: Registration | None) -> tupl
     instance = view.obs.instance(sync.ordinal)
     answer = view.obs.answer(instance)
     lost = Reason.PARTNER_LOST
+    if not main_answer.transactional:
+        return (lost, "the main's storage mode replicates nothing"), view
     if row is None:
         return (lost, "the main has no such registration"), view
     if row.status in (Status.GHOST, Status.DIVERGED, Status.RECOVERY):

@@ -28,7 +28,7 @@ from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
 from controller.core.reseed import note_diverged, remark, reseed, take_reseed
 from controller.core.switchover import switch_over
-from controller.core.term import begin_term, raise_epoch
+from controller.core.term import begin_term, went_back
 from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
 
@@ -43,11 +43,14 @@ def plan(obs: Observation, memory: Memory) -> Plan:
     if alone is not None:
         return alone
     stored = obs.stored
+    behind = went_back(obs, memory, stored) if isinstance(stored, Found) else None
+    if behind is not None:
+        stored, memory = behind
     if not isinstance(stored, Found):
         return while_paused(obs, memory) or _without_document(obs, memory, stored)
     view = View(obs, memory, stored.document, stored.resource_version)
     step = None if not serving(view) else while_paused(obs, memory)  # a cut under way is finished first
-    step = step or begin_term(view) or raise_epoch(view)
+    step = step or begin_term(view)
     if step is not None:
         return step
     view = view.remember(document=stored.document)
@@ -111,6 +114,9 @@ def _serve(view: View) -> Plan:
     if isinstance(kept, Plan):
         return kept
     view = kept
+    if not answer.transactional:
+        # It refuses every replication query, too: nothing can be registered or dropped until somebody sets it back.
+        return view.plan(Reason.UNPROTECTED, f"the storage mode of {view.document.main_pod} replicates nothing")
     step = (
         switch_over(view, answer)
         or drop_unfit(view, answer)

@@ -15,7 +15,6 @@ class Reason(StrEnum):
     TERM_BEGUN = "TermBegun"
     SUPERSEDED = "Superseded"
     REACHES_NOBODY = "ReachesNobody"
-    EPOCH_RAISED = "EpochRaised"
     DOCUMENT_RESTORED = "DocumentRestored"
     DOCUMENT_MENDED = "DocumentMended"
     BOOTSTRAP = "Bootstrap"

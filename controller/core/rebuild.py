@@ -23,7 +23,7 @@ def rebuild(obs: Observation, memory: Memory, stored: Absent | Malformed) -> Pla
 def _restore(obs: Observation, memory: Memory, stored: Absent | Malformed, known: Document) -> Plan:
     """P-W5: the same document again; one epoch higher if readers may have seen something else under this one."""
     if isinstance(stored, Malformed):
-        reason, message = Reason.DOCUMENT_MENDED, "the document was malformed: " + "; ".join(stored.problems)
+        reason, message = Reason.DOCUMENT_MENDED, "the document was not valid: " + "; ".join(stored.problems)
         epoch = max(known.epoch, stored.epoch, obs.lease_epoch) + 1
     else:
         reason, message = Reason.DOCUMENT_RESTORED, "the document had vanished: created again"
@@ -83,9 +83,9 @@ def first_document(
     """Named as last main of a `cut`: finishing that cut does the rest (P-F7)."""
     assert instance.pod is not None, "only instances that answered are named"
     known = max(_marker(obs.answer(i) or answer) for i in obs.instances) if obs.instances else -1
-    raw = stored.epoch if isinstance(stored, Malformed) else 0
+    raw, term = (stored.epoch, stored.term) if isinstance(stored, Malformed) else (0, 0)
     return Document(
-        term=max(obs.lease_term, memory.term or 0) + 1,
+        term=max(obs.lease_term, memory.term or 0, term) + 1,
         epoch=max(known, obs.lease_epoch, raw, 0) + 1,
         phase=Phase.CUT,
         cut_kind=CutKind.FAILOVER,

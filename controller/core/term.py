@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.core.actions import Plan, Publish, StepDown
+from controller.core.memory import Memory
+from controller.core.model import Found, Malformed, Observation
 from controller.core.reasons import Reason
 from controller.core.view import View
 from sidecar.contract.state import Phase
@@ -23,17 +25,21 @@ def begin_term(view: View) -> Plan | None:
     return view.plan(Reason.TERM_BEGUN, message, Publish(document, view.resource_version), 0.0)
 
 
-def raise_epoch(view: View) -> Plan | None:
-    """P-W4: the store went back in time (a restored backup). Its partner is as old as its epoch: not to be trusted."""
-    ahead = 1 if view.document.phase is Phase.CUT else 0
-    markers = [i.answer.marker - ahead for i in view.obs.instances if i.answer and i.answer.marker is not None]
-    remembered = view.memory.document.epoch if view.memory.document else 0
-    known = max([view.obs.lease_epoch, remembered, *markers])
-    if view.document.epoch >= known:
+def went_back(obs: Observation, memory: Memory, found: Found) -> tuple[Malformed, Memory] | None:
+    """P-W4: the store went back in time (a restored backup): its main and its partner are as old as its epoch.
+
+    Such a document says no more than a malformed one (P-W5, P-B1). The second item is what this leader still knows: its
+    own last document counts only if nobody published a later one.
+    """
+    document = found.document
+    if memory.term is not None and document.term > memory.term:
+        return None  # another leader's: not ours to mend
+    ahead = 1 if document.phase is Phase.CUT else 0
+    markers = [i.answer.marker - ahead for i in obs.instances if i.answer and i.answer.marker is not None]
+    remembered = memory.document.epoch if memory.term is not None and memory.document else 0
+    known = max([obs.lease_epoch, remembered, *markers])
+    if document.epoch >= known:
         return None
-    return view.publish(
-        Reason.EPOCH_RAISED,
-        f"the document's epoch {view.document.epoch} is behind {known}, which was published before",
-        epoch=known + 1,
-        sync=None,
-    )
+    problem = f"its epoch {document.epoch} is behind {known}, which was published before"
+    kept = memory if remembered == known else replace(memory, document=None)
+    return Malformed((problem,), found.resource_version, document.epoch, document.term), kept

@@ -68,6 +68,7 @@ class Node:
     silent_since: float = 0.0
     terminated: bool = False
     deleting: bool = False
+    transactional: bool = True
     users: dict[str, str] = field(default_factory=dict)
     """User -> version of its password."""
     users_asked: bool = True
@@ -143,7 +144,15 @@ class Toy:
         if node.reach == "ok":  # a process that just died may have answered a moment before
             main = node.role is Role.MAIN
             rows = tuple(self._row(node, row) for row in node.registrations) if main else None
-            said = Answer(node.role, self.now, rows, node.marker, node.database_uuid, node.writes)
+            said = Answer(
+                node.role,
+                self.now,
+                rows,
+                node.marker,
+                node.database_uuid,
+                node.writes,
+                transactional=node.transactional,
+            )
             return Instance(node.ordinal, pod, said, users=self._users(node))
         if node.reach == "denied":
             return Instance(node.ordinal, pod, denied=True)
@@ -338,6 +347,12 @@ class Toy:
         """The instance can no longer be reached: refused, silent or gone."""
         node = self.nodes[ordinal]
         node.reach, node.silent_since = reach, self.now
+
+    def restore(self, backup: Stored) -> None:
+        """The ConfigMap is as it was once."""
+        assert isinstance(backup, Found), "only a document can be restored"
+        self.version += 1
+        self.stored = replace(backup, resource_version=str(self.version))
 
     def damage(self) -> None:
         """Somebody wrote nonsense into the ConfigMap."""

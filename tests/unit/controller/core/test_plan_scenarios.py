@@ -517,3 +517,65 @@ def test_an_asynchronous_replica_that_stays_invalid_is_registered_anew() -> None
     assert toy.now - broken >= 3
     toy.settle()
     assert {row.status for row in toy.nodes[0].registrations} == {Status.READY}
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_document_from_a_backup_is_not_believed(forget: bool) -> None:
+    """P-W4: it names a former main and its partner of then; who holds the newest marker is main."""
+    toy = serving()
+    backup = toy.stored
+    toy.fail(0, "refused")
+    toy.settle()
+    toy.restart(0)
+    toy.settle()
+    assert (toy.document.master_index, toy.document.sync.ordinal) == (1, 2)
+    assert toy.write()
+    epoch = toy.document.epoch
+    toy.restore(backup)
+    if forget:
+        toy.memory = Memory()
+    plans = toy.settle()
+    assert not [p for p in plans if isinstance(p.action, Promote)]
+    assert toy.document.master_index == 1
+    assert toy.document.epoch > epoch
+    healthy(toy)
+
+
+def test_a_document_from_a_backup_needs_a_person_if_the_newest_main_is_gone() -> None:
+    """P-W4, P-B1: several hold the newest marker, and which of them holds every write nobody knows."""
+    toy = serving()
+    backup = toy.stored
+    toy.fail(0, "refused")
+    toy.settle()
+    toy.restart(0)
+    toy.settle()
+    toy.restart(1)
+    toy.restore(backup)
+    toy.memory = Memory()
+    for _ in range(20):
+        assert toy.step().reason is Reason.REBUILD_AMBIGUOUS
+
+
+def test_a_main_in_analytical_mode_has_no_partner_and_gets_no_replication_query() -> None:
+    """P-S1: nothing is replicated, and the main would refuse every DROP and REGISTER."""
+    toy = serving()
+    toy.nodes[0].transactional = False
+    plans = toy.settle()
+    assert toy.document.sync is None
+    assert [type(p.action) for p in plans if p.action] == [Publish]
+    toy.nodes[0].transactional = True
+    toy.settle()
+    healthy(toy)
+
+
+def test_news_of_a_restart_that_comes_after_the_promotion_is_no_loss() -> None:
+    """P-F1, scenario 24: the process answered and was promoted before its pod's status said that it is another one."""
+    toy = serving(2)
+    toy.fail(1, "refused")
+    toy.settle()
+    assert toy.document.sync is None
+    toy.nodes[0].incarnation += 1
+    toy.restart(1)
+    toy.settle()
+    healthy(toy)
+    assert toy.document.master_index == 0
