@@ -50,7 +50,7 @@ class Client:
         self.last_ack_at = 0.0
         self.resting = False
         self._rng = rng
-        self._pause_s = pause_s
+        self.pause_s = pause_s
         self._on_ack = on_ack
         self._count = 0
         self._connection: Connection | None = None
@@ -58,7 +58,7 @@ class Client:
     async def run(self) -> None:
         """Write for ever."""
         while True:
-            await trio.sleep(self._rng.expovariate(1 / self._pause_s))
+            await trio.sleep(self._rng.expovariate(1 / self.pause_s))
             if self.resting:
                 continue
             self._count += 1
@@ -97,18 +97,23 @@ class Client:
         """Write over the read port, for ever: that must never succeed (P-F4)."""
         while True:
             await trio.sleep(self._rng.expovariate(2.0))
-            if self.resting or self.sidecar.state is None or not self.sidecar.state.document.read_addresses:
-                continue
-            connection = await self.sidecar.connect(Port.READ)
-            if connection is None:
-                continue
-            self._count += 1
-            ident = f"{self.name}:read:{self._count}"
-            sent_at = trio.current_time()
-            ended, _ = await _at_once(connection, ident)
-            connection.close()
-            if ended is Ended.OK:
-                self.on_read_port_write(self._ack(ident, connection, sent_at))
+            if not self.resting:
+                await self.write_over_read_port()
+
+    async def write_over_read_port(self) -> None:
+        """One such write."""
+        if self.sidecar.state is None or not self.sidecar.state.document.read_addresses:
+            return
+        connection = await self.sidecar.connect(Port.READ)
+        if connection is None:
+            return
+        self._count += 1
+        ident = f"{self.name}:read:{self._count}"
+        sent_at = trio.current_time()
+        ended, _ = await _at_once(connection, ident)
+        connection.close()
+        if ended is Ended.OK:
+            self.on_read_port_write(self._ack(ident, connection, sent_at))
 
 
 async def _at_once(connection: Connection, ident: str) -> tuple[Ended, bool]:

@@ -44,6 +44,7 @@ class Stage:
         self.sent: ports.Checked = lambda _who, _name, _query: None
         self.arrived: ports.Checked = lambda _who, _name, _query: None
         self.event: Callable[[str, str, str], None] = lambda _who, _reason, _message: None
+        self.lost_answer: Callable[[str], None] = lambda _who: None
         self.acted: Callable[[str, Action, Outcome], None] = lambda _who, _action, _outcome: None
 
 
@@ -136,7 +137,7 @@ class Controller:
         with scope:
             stage, wake = self.stage, Wake()
             database = ports.Database(stage.fleet, stage.pods, stage.network, self.name, stage.sent, stage.arrived)
-            store = ports.StateStore(stage.api, self.name)
+            store = ports.StateStore(stage.api, self.name, stage.lost_answer)
             cluster = ports.Cluster(
                 stage.api, stage.pods, stage.network, self.name, lambda r, m: stage.event(self.name, r, m), stage.ready
             )

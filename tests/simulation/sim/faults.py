@@ -242,7 +242,7 @@ def change_document(world: World, change: Callable[[Object], None]) -> None:
     """Somebody else's hands on the document."""
     item = world.api.objects.get(STATE)
     if item is not None:
-        world.truth.restoring = True
+        world.truth.restoring = world.truth.tampered = True
         change(item)
         world.truth.restoring = False
 

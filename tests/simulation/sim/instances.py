@@ -39,6 +39,7 @@ class Fleet(World):
         self.intercept_answer = self._on_the_way_back
         self.died: Callable[[str], None] = lambda _name: None
         self.opened: set[str] = set()
+        self.frozen_at: dict[str, float] = {}
         self.init_file = INIT_FILE
         self._wake = trio.Event()
         self._asked: dict[str, set[_Asked]] = {}
@@ -84,11 +85,22 @@ class Fleet(World):
     def kill(self, name: str) -> None:
         """SIGKILL; whoever waits for an answer learns of it."""
         super().kill(name)
+        self.frozen_at.pop(name, None)
         self.opened.discard(name)
         for asked in self._asked.pop(name, set()):
             asked.died = True
             asked.over.set()
         self.died(name)
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP."""
+        super().freeze(name)
+        self.frozen_at.setdefault(name, trio.current_time())
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT."""
+        self.frozen_at.pop(name, None)
+        super().thaw(name)
 
     def alive(self, name: str) -> bool:
         """Whether the process runs and has opened its ports, be it frozen."""

@@ -118,9 +118,15 @@ class Pods:
         self._ran_on[slot.volume] = uid
 
     def _start(self, slot: Slot) -> None:
-        assert slot.pod is not None, "a process runs in a pod"
+        self._boot(slot)
+        self._started(slot)
+
+    def _boot(self, slot: Slot) -> None:
         slot.starts += 1
         self.fleet.boot(slot.name, self._settings, restore=self.restore)
+
+    def _started(self, slot: Slot) -> None:
+        assert slot.pod is not None, "a process runs in a pod"
         slot.pod = replace(slot.pod, running=True, terminated=False, container_id=f"{slot.name}/{slot.starts}")
         self.on_started(slot.name)
         self._tell()
@@ -143,6 +149,19 @@ class Pods:
         self.fleet.kill(name)
         wait = self._rng.uniform(0.3, 3.0) if restart_s is None else restart_s
         self._nursery.start_soon(self._restart_in_place, slot, slot.pod.uid, slot.starts, wait)
+
+    def flash(self, name: str) -> None:
+        """The process ends and another one runs at once in the same pod; the pod's status says so later."""
+        slot = self.slot(name)
+        if slot.pod is not None and self.fleet.alive(name):
+            self.fleet.kill(name)
+            self._boot(slot)
+            self._nursery.start_soon(self._say_started, slot, slot.pod.uid, slot.starts)
+
+    async def _say_started(self, slot: Slot, uid: str, starts: int) -> None:
+        await trio.sleep(self._rng.uniform(0.05, 1.0))
+        if slot.pod is not None and slot.pod.uid == uid and slot.starts == starts:
+            self._started(slot)
 
     async def _restart_in_place(self, slot: Slot, uid: str, starts: int, wait: float) -> None:
         await trio.sleep(self._rng.uniform(0.05, 0.4))  # until the kubelet's status says so
@@ -188,8 +207,6 @@ class Pods:
     def wipe(self, name: str) -> None:
         """The node and its volume are gone: another pod on another, empty volume."""
         slot = self.slot(name)
-        if slot.pod is None:
-            return
         self._count += 1
         if self.fleet.alive(name):
             self.fleet.wipe(name)
@@ -197,7 +214,8 @@ class Pods:
             self.fleet.storage.pop(name, None)
         slot.volume = f"pvc-{slot.ordinal}-{self._count}"
         self.on_wiped(name)
-        self.delete(name, grace_s=0.0)
+        if slot.pod is not None:
+            self.delete(name, grace_s=0.0)
 
     def lose_power(self, name: str) -> int:
         """The node loses power and comes back: unsynced commits are gone."""

@@ -13,7 +13,7 @@ from controller.core.election import LeaseRecord
 from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Stored
 from controller.core.orders import from_data, to_data
 from controller.core.requests import answer_text, first, read_answer
-from controller.ports import Asked, Conflict, Refused, Rejected, Silent
+from controller.ports import Asked, Conflict, LostAnswer, Refused, Rejected, Silent
 from sandbox.memgraph.core.errors import QueryError
 from sidecar.contract import names
 from sidecar.contract.state import Document, MalformedDocument, decode, encode
@@ -31,9 +31,10 @@ ORDERS = "memgraph-ha-reseed"
 class StateStore:
     """ports.StateStore."""
 
-    def __init__(self, api: ApiServer, who: str) -> None:
+    def __init__(self, api: ApiServer, who: str, lost_answer: Callable[[str], None]) -> None:
         self._api = api
         self._who = who
+        self._lost_answer = lost_answer
 
     async def read(self) -> Stored:
         """What is stored now."""
@@ -42,7 +43,11 @@ class StateStore:
     async def write(self, document: Document, resource_version: str | None) -> None:
         """Compare-and-swap."""
         data = encode(document)
-        await self._api.call(self._who, lambda: self._api.put(STATE, data, resource_version), writes=True)
+        try:
+            await self._api.call(self._who, lambda: self._api.put(STATE, data, resource_version), writes=True)
+        except LostAnswer:
+            self._lost_answer(self._who)
+            raise
 
 
 def stored(item: Object | None) -> Stored:

@@ -70,6 +70,7 @@ class Connection:
         self.closed = False
         self.detached = False
         self.refusing = False
+        self.draining = False
         self._in_flight = 0
         self._inbox = bytearray()
         self._news = trio.Event()
@@ -159,6 +160,7 @@ class Connection:
             case Ending.CLOSE:
                 self.close()
             case Ending.DRAIN:
+                self.draining = True
                 self.sidecar.nursery.start_soon(self._drain)
             case Ending.AWAIT:
                 self._detach()
@@ -209,7 +211,10 @@ class Sidecar:
         self.follow = Follow("demo", STATE)
         self.state: State | None = None
         self.connections: set[Connection] = set()
-        self.on_applied: Callable[[str, State], None] = lambda _name, _state: None
+        self.writers_cut = 0
+        """Connections for writing that the last change of the document ended."""
+        self.on_applied: Callable[[Sidecar, State | None, State], None] = lambda _self, _old, _new: None
+        """Called when a new state took effect, with the one before."""
         self._suspects: dict[str, float] = {}
         self._changed = trio.Event()
 
@@ -230,6 +235,7 @@ class Sidecar:
     def _apply(self, new: State) -> None:
         old, self.state = self.state, new
         what = change(old, new)
+        self.writers_cut = 0
         if what.cut is not None:
             self._cut(self.connections, what.cut)
         elif what.left:
@@ -237,11 +243,12 @@ class Sidecar:
             self._cut(leaving, CutKind.FAILOVER)
         if old is None or tag(old.document) != tag(new.document):
             self._suspects.clear()
-        self.on_applied(self.name, new)
+        self.on_applied(self, old, new)
         self._wake()
 
     def _cut(self, connections: Iterable[Connection], kind: CutKind) -> None:
         for connection in sorted(connections, key=lambda c: (c.name, c.upstream.address, c.port.value)):
+            self.writers_cut += connection.port is Port.READ_WRITE
             connection.cut(kind)
 
     def _wake(self) -> None:

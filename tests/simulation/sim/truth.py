@@ -16,8 +16,12 @@ import trio
 from controller.core.actions import Action, DeletePod, Outcome
 from controller.core.model import Found
 from controller.core.orders import from_data
-from sandbox.memgraph.core.instance import Role
+from controller.core.reasons import Reason
+from sandbox.memgraph.core.instance import Instance, Role
 from sidecar.contract.state import CutKind, Document, Phase
+from sidecar.core.follow import State
+from sidecar.core.route import tag
+from sim import probes
 from sim.apiserver import ApiServer, Object
 from sim.clients import Ack, Client, Told
 from sim.controllers import Controller
@@ -25,7 +29,15 @@ from sim.instances import Fleet
 from sim.network import Network
 from sim.pods import Pods
 from sim.ports import ORDERS, STATE, stored
+from sim.probes import Witness
+from sim.sidecars import Sidecar
 
+CUT_SETTLE_S = 0.25
+"""P-F5: after this a sidecar that is not cut off has seen the cut."""
+FRESH_S = 1.5
+"""How old an answer may be that a controller believes, and the time to act on it (P-F2)."""
+FAILOVER_REASONS = frozenset(reason for reason in Reason if reason.name.startswith("MAIN_"))
+"""P-F1's triggers."""
 COMMAND_S = 1.5
 """P-W3: no command is begun with less than its timeout left on the lease."""
 
@@ -43,6 +55,8 @@ class Window(StrEnum):
     """Nobody else held it (`serve` without a partner), and its only volume was lost."""
     UNSYNCED = "Unsynced"
     """flush-every-n-tx above 1, and the power went."""
+    ANALYTICAL = "Analytical"
+    """A person chose a storage mode that replicates nothing."""
     ACCEPTED = "AcceptedLoss"
     """A person said so."""
 
@@ -54,7 +68,9 @@ class Kept:
     ack: Ack
     unfinalized: bool
     protected: bool
-    published_epoch: int
+    stale: bool
+    """The sidecar did not know that its connection's epoch had ended, and should have known for a while."""
+    replicated: bool = True
     read_port: bool = False
 
 
@@ -66,18 +82,26 @@ class Truth:
     pods: Pods
     api: ApiServer
     network: Network
+    block: bool = False
+    """onNoSyncReplica: block."""
     controllers: dict[str, Controller] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     probes: Counter[str] = field(default_factory=Counter)
     windows: Counter[Window] = field(default_factory=Counter)
     log: Callable[[str, str], None] = lambda _who, _what: None
+    heard: Callable[[str, str, str], None] = lambda _who, _name, _query: None
+    """A scenario's ear: called at the moment a command arrives at an instance."""
+    sending: Callable[[str, str, str], None] = lambda _who, _name, _query: None
+    """Another: called before a command is sent."""
     failovers: int = 0
     switchovers: int = 0
     kept: dict[str, Kept] = field(default_factory=dict)
     wiped_at: dict[str, float] = field(default_factory=dict)
     unsynced_at: dict[str, float] = field(default_factory=dict)
     accepted_at: float = -1.0
+    analytical_until: dict[str, float] = field(default_factory=dict)
+    """When an instance became transactional again."""
     diverged: set[tuple[str, str]] = field(default_factory=set)
     """(instance, volume) that a REGISTER called diverged."""
     history: list[tuple[float, Document]] = field(default_factory=list)
@@ -88,7 +112,16 @@ class Truth:
     _highest: Counter[str] = field(default_factory=Counter)
     _terms: Counter[str] = field(default_factory=Counter)
     _newest_ack: Ack | None = None
+    _died: dict[str, tuple[float, Role]] = field(default_factory=dict)
+    _witness: Witness = field(init=False)
     _promoted_at: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._witness = Witness(self.probes)
+
+    def lost_answer(self, who: str) -> None:
+        """The API server's answer to a publication of this controller never came."""
+        self._witness.lost_answer(who)
 
     def wrong(self, what: str) -> None:
         """An invariant does not hold."""
@@ -118,14 +151,31 @@ class Truth:
                 self.wrong(f"epoch went down to {document.epoch} within object {after.uid}")
             if document.term < self._terms[after.uid]:
                 self.wrong(f"term went down to {document.term}")
-        self._highest[after.uid] = max(self._highest[after.uid], document.epoch)
-        self._terms[after.uid] = max(self._terms[after.uid], document.term)
+        self._highest[after.uid] = document.epoch
+        self._terms[after.uid] = document.term
+        self.person_asked = False
         self._count(old, document)
+        if not self.restoring:
+            self._witness.published(old, document)
+            if old is not None:
+                self._check_cut(old, document)
+                self._check_main(old, document)
         if document.sync is not None and (old is None or old.sync != document.sync) and not self.restoring:
             self._check_partner(document)
+        if self.block and document.phase is Phase.SERVING and document.sync is None and not self.restoring:
+            self.wrong(f"epoch {document.epoch} serves without a partner under `block` (P-S8)")
 
     restoring: bool = False
     """The change under way is a person's or a disk's, not the product's."""
+    tampered: bool = False
+    """There was such a change."""
+    person_asked: bool = False
+    """The last thing a controller told people is that they have to decide (P-B1)."""
+
+    def wiped_by_order(self) -> None:
+        """A person throws everything away: what was acknowledged is gone, and epochs begin anew."""
+        self.accepted_at = trio.current_time()
+        self._newest_ack = None
 
     def _say(self, document: Document) -> None:
         sync = f"sync {document.sync.ordinal} by {document.sync.registration}" if document.sync else "no sync"
@@ -156,7 +206,7 @@ class Truth:
         main, partner = f"m-{document.master_index}", f"m-{sync.ordinal}"
         if not (self._readable(main) and self._readable(partner)):
             return
-        acked = {ident for ident, kept in self.kept.items() if not kept.unfinalized}
+        acked = {ident for ident, kept in self.kept.items() if kept.replicated and not kept.unfinalized}
         missing = (acked & self.ids(main)) - self.ids(partner)
         if missing:
             self.wrong(f"{partner} was recorded as partner without {len(missing)} writes, e.g. {min(missing)} (P-S1)")
@@ -176,7 +226,64 @@ class Truth:
         nodes = self.fleet.instances[name].graph.nodes.values()
         return Counter(str(node.properties["id"]) for node in nodes if "W" in node.labels)
 
+    # Decisions
+
+    def event(self, who: str, reason: str, message: str) -> None:
+        """A controller tells people something."""
+        self.log(who, f"EVENT {reason}: {message}")
+        self.person_asked = reason == Reason.REBUILD_AMBIGUOUS and self.tampered
+        situation = probes.of_event(reason)
+        if situation is not None:
+            self.probes[situation] += 1
+
+    # Sidecars
+
+    def follows(self, sidecar: Sidecar, old: State | None, new: State) -> None:
+        """A sidecar acts on another state: which connections may it have kept, which may it have ended?"""
+        self.log(sidecar.name, f"acts on epoch {new.document.epoch}")
+        if old is None:
+            return
+        if old.uid == new.uid and new.document.epoch < old.document.epoch:
+            self.wrong(f"{sidecar.name} went from epoch {old.document.epoch} to {new.document.epoch} (P-C5)")
+        if tag(old.document) == tag(new.document):
+            if sidecar.writers_cut:
+                self.wrong(f"{sidecar.name} ended {sidecar.writers_cut} connections within epoch {new.document.epoch}")
+            return
+        kept = [c for c in sidecar.connections if c.upstream.tag != tag(new.document) and not c.draining]
+        if kept:
+            self.wrong(f"{sidecar.name} keeps {len(kept)} connections of another epoch in {new.document.epoch} (P-C3)")
+
     # Commands
+
+    def died(self, name: str) -> None:
+        """A process ended."""
+        self._died[name] = (trio.current_time(), self.fleet.instances[name].role)
+
+    def _could_take_over(self, name: str) -> bool:
+        """P-F2: it answered `replica` within a probe interval, as far as anybody could know."""
+        at, role = self._died.get(name, (-100.0, Role.MAIN))
+        if role is Role.REPLICA and trio.current_time() - at < FRESH_S:
+            return True
+        if trio.current_time() - self.fleet.frozen_at.get(name, trio.current_time()) > FRESH_S:
+            return False
+        return self.fleet.alive(name) and self.fleet.instances[name].role is Role.REPLICA
+
+    def _check_cut(self, old: Document, new: Document) -> None:
+        """P-F2: no unplanned cut without a candidate."""
+        if new.reason not in FAILOVER_REASONS or (old.phase, new.phase) != (Phase.SERVING, Phase.CUT):
+            return
+        named = [new.master_index, *([new.sync.ordinal] if new.sync else [])]
+        if not any(self._could_take_over(f"m-{ordinal}") for ordinal in named):
+            self.wrong(f"epoch {new.epoch} cuts the clients, and none of {named} can take over (P-F2)")
+
+    def _check_main(self, old: Document, new: Document) -> None:
+        """P-F6: who is published was promoted, this very process, unless it ended a moment ago."""
+        name = f"m-{new.master_index}"
+        if (old.phase, new.phase) != (Phase.CUT, Phase.SERVING) or name not in self.fleet.opened:
+            return
+        ended, _ = self._died.get(name, (-100.0, Role.MAIN))
+        if self.fleet.instances[name].role is not Role.MAIN and trio.current_time() - ended > FRESH_S:
+            self.wrong(f"epoch {new.epoch} publishes {name}, which is a replica (P-F6)")
 
     def sent(self, who: str, name: str, query: str) -> None:
         """A controller is about to send a command: it must have a term and a lease (P-W2, P-W3)."""
@@ -191,6 +298,7 @@ class Truth:
             self.wrong(f"{who} sent {query!r} to {name} without a term (P-W2)")
         if leadership.remaining() < COMMAND_S:
             self.wrong(f"{who} sent {query!r} to {name} with {leadership.remaining():.2f} s of lease left (P-W3)")
+        self.sending(who, name, query)
         if query.startswith("SET REPLICATION ROLE TO MAIN"):
             published = self.document()
             mine = published is not None and published.term == memory.term
@@ -202,6 +310,10 @@ class Truth:
             return self.wrong(f"{who} promotes {name} without a document")
         if document.phase is not Phase.CUT:
             self.wrong(f"{who} promotes {name} while epoch {document.epoch} is serving (P-F4)")
+        last = f"m-{document.master_index}"
+        alive = self.fleet.alive(last) and self.fleet.instances[last].role is Role.MAIN
+        if document.cut_kind is CutKind.PLANNED and name != last and alive:
+            self.wrong(f"{who} promotes {name} while {last} is main and may answer commits (P-P)")
         pod = next((p for p in self.pods.picture().values() if p.name == name), None)
         volume = pod.volume if pod else ""
         named = {(f"m-{document.master_index}", document.main_volume)}
@@ -212,11 +324,18 @@ class Truth:
 
     def arrived(self, who: str, name: str, query: str) -> None:
         """A command reached an instance."""
+        document = self.document()
+        serving = document is not None and document.phase is Phase.SERVING and f"m-{document.master_index}" == name
+        if serving and document and document.sync and query == f"DROP REPLICA {document.sync.registration};":
+            self.wrong(f"{who} drops the registration of the recorded partner on {name} (P-S3)")
+        self._witness.arrived(name, query)
+        self.heard(who, name, query)
         if query.startswith("SET REPLICATION ROLE TO MAIN"):
             self._promoted_at[name] = trio.current_time()
 
     def acted(self, who: str, action: Action, outcome: Outcome) -> None:
         """A controller's action ended."""
+        self._witness.acted(who, action, outcome)
         self.probes[f"{type(action).__name__}:{outcome.value}"] += 1
         if outcome is Outcome.DIVERGED:
             replica = action.replica.pod  # type: ignore[union-attr]  # only a Register diverges
@@ -255,14 +374,26 @@ class Truth:
             name == ack.instance and event in ("FinalizeLost", "FinalizeWithoutPrepare")
             for name, event, _ in self.fleet.notes[self._notes_at(ack.sent_at) :]
         )
-        epoch = document.epoch if document else 0
         protected = document is not None and document.sync is not None
-        self.kept[ack.ident] = Kept(ack, unfinalized, protected, epoch)
+        self.kept[ack.ident] = Kept(ack, unfinalized, protected, self._stale(ack), self._replicated(ack))
         newest = self._newest_ack
         if newest is not None and newest.epoch > ack.epoch and newest.process is not ack.process:
             self._second_main(ack, newest)
         if newest is None or ack.epoch >= newest.epoch:
             self._newest_ack = ack
+
+    def _stale(self, ack: Ack) -> bool:
+        """Within `cutSettle` nobody was promoted, and a sidecar that has seen the cut knows better (P-C1, P-F5)."""
+        ended = next((at for at, d in self.history if d.epoch > ack.epoch and at >= self.accepted_at), None)
+        if ended is None or ack.at - ended < CUT_SETTLE_S:
+            return False
+        state = next(c.sidecar.state for c in self.clients if c.name == ack.sidecar)
+        return state is not None and state.document.epoch <= ack.epoch
+
+    def _replicated(self, ack: Ack) -> bool:
+        process = ack.process
+        analytical = isinstance(process, Instance) and not process.transactional()
+        return not analytical and ack.sent_at > self.analytical_until.get(ack.instance, -1.0)
 
     def _second_main(self, ack: Ack, newest: Ack) -> None:
         promoted = self._promoted_at.get(newest.instance, -1.0)
@@ -290,11 +421,11 @@ class Truth:
         One that has not seen the cut may still lead to the candidate, which is main by then and keeps the write; it is
         lost only if that main vanishes before it is published.
         """
-        document = self.document()
-        if document is not None and ack.epoch >= document.epoch:
+        newest = max((d.epoch for at, d in self.history if at >= self.accepted_at), default=-1)
+        if self.document() is not None and ack.epoch >= newest:
             self.wrong(f"{ack.ident} was written over the read port by {ack.instance} in epoch {ack.epoch} (P-F4)")
         self.probes["late write over the read port"] += 1
-        self.kept[ack.ident] = Kept(ack, unfinalized=False, protected=False, published_epoch=ack.epoch, read_port=True)
+        self.kept[ack.ident] = Kept(ack, unfinalized=False, protected=False, stale=False, read_port=True)
 
     # The end
 
@@ -329,7 +460,9 @@ class Truth:
             return Window.STALE_READ_PORT
         if self.accepted_at >= ack.at:
             return Window.ACCEPTED
-        if kept.published_epoch > ack.epoch and not kept.unfinalized:
+        if not kept.replicated:
+            return Window.ANALYTICAL
+        if kept.stale:
             return Window.STALE_SIDECAR
         if kept.unfinalized:
             return Window.LOST_FINALIZE

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import trio
 
 from controller.core.model import OnNoSyncReplica, Policy
-from sandbox.memgraph.core.instance import Settings
+from sandbox.memgraph.core.instance import Role, Settings
 from sandbox.memgraph.core.storage.durability import Limits
+from sidecar.contract.state import CutKind
 from sidecar.core.follow import State
 from sim.apiserver import ApiServer
 from sim.clients import Client
@@ -19,6 +20,8 @@ from sim.controllers import Controller, Stage
 from sim.instances import Fleet
 from sim.network import Network
 from sim.pods import Pods
+from sim.ports import LEASE, STATE
+from sim.probes import Situation
 from sim.sidecars import Sidecar
 from sim.truth import Truth
 
@@ -61,10 +64,10 @@ class World:
             wal_flush_every=shape.flush_every,
             on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE,
         )
-        self.truth = Truth(self.fleet, self.pods, self.api, self.network, log=log)
+        self.truth = Truth(self.fleet, self.pods, self.api, self.network, block=shape.block, log=log)
         stage = Stage(self.fleet, self.pods, self.api, self.network, policy)
         stage.sent, stage.arrived, stage.acted = self.truth.sent, self.truth.arrived, self.truth.acted
-        stage.event = lambda who, reason, message: log(who, f"EVENT {reason}: {message}")
+        stage.event, stage.lost_answer = self.truth.event, self.truth.lost_answer
         self.controllers = [Controller(f"c-{i}", stage, nursery) for i in range(shape.controllers)]
         self.truth.controllers = {c.name: c for c in self.controllers}
         self.sidecars = [
@@ -81,15 +84,18 @@ class World:
         self.pods.on_wiped = lambda name: self.truth.wiped_at.__setitem__(name, trio.current_time())
         self.fleet.died = self._died
         self.quiet_since = 0.0
+        self.undisturbed = False
+        """Whether nothing but the scenario goes wrong: then it may be strict."""
 
     def _died(self, name: str) -> None:
         self.log(name, "process ended")
+        self.truth.died(name)
         for sidecar in self.sidecars:
             sidecar.process_died(name)
 
-    def _applied(self, name: str, state: State) -> None:
-        self.truth.applied.append((trio.current_time(), name, state.document.epoch))
-        self.log(name, f"acts on epoch {state.document.epoch}")
+    def _applied(self, sidecar: Sidecar, old: State | None, new: State) -> None:
+        self.truth.applied.append((trio.current_time(), sidecar.name, new.document.epoch))
+        self.truth.follows(sidecar, old, new)
 
     async def start(self) -> None:
         """Start everything at once, and wait until it serves."""
@@ -97,7 +103,7 @@ class World:
         nursery.start_soon(self.fleet.pump)
         self.pods.scale(self.shape.instances)
         for sidecar in self.sidecars:
-            nursery.start_soon(self.api.follow, sidecar.name, "memgraph-ha-state", sidecar.learn)
+            nursery.start_soon(self.api.follow, sidecar.name, STATE, sidecar.learn)
         for controller in self.controllers:
             controller.start()
         for index, client in enumerate(self.clients):
@@ -108,21 +114,40 @@ class World:
 
     # Waiting
 
-    async def until(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+    async def until(self, condition: Callable[[], bool], seconds: float, what: str, *, every: float = 0.02) -> bool:
         """Wait for a condition, looked at every 20 ms; False (and said) if it does not come true in time."""
         deadline = trio.current_time() + seconds
         while not condition():
             if trio.current_time() >= deadline:
                 self.log("-", f"waited {seconds:g} s for {what}, in vain")
                 return False
-            await trio.sleep(0.02)
+            await trio.sleep(every)
         return True
 
     async def settle(self, seconds: float = HEAL_S) -> None:
         """The liveness check: everything is well again within this time."""
         since = trio.current_time()
-        if not await self.until(lambda: self.truth.unsettled(since) is None, seconds, "everything to be well"):
+        if await self.until(lambda: self.truth.unsettled(since) is None, seconds, "everything to be well"):
+            return
+        if self.truth.person_asked:
+            self.truth.probes[Situation.PERSON_ASKED] += 1
+        else:
             self.truth.wrong(f"not healed after {seconds:g} s: {self.truth.unsettled(since)}")
+
+    async def at(self, condition: Callable[[], bool], what: str, seconds: float = 20.0) -> bool:
+        """`until`, to the millisecond: for what is over soon."""
+        return await self.until(condition, seconds, what, every=0.001)
+
+    def reinstall(self) -> None:
+        """A person uninstalls the release and removes every volume; client pods live on. Start controllers after it."""
+        self.log("-", "FAULT everything is installed anew on fresh volumes")
+        for controller in self.controllers:
+            controller.kill()
+        self.truth.wiped_by_order()
+        for name in (STATE, LEASE):
+            self.api.remove(name)
+        for name in self.names():
+            self.pods.wipe(name)
 
     # Who is who
 
@@ -137,6 +162,22 @@ class World:
         """The recorded partner."""
         document = self.truth.document()
         return f"m-{document.sync.ordinal}" if document and document.sync else None
+
+    @property
+    def cut(self) -> CutKind | None:
+        """How the clients are cut, if they are."""
+        document = self.truth.document()
+        return document.cut_kind if document else None
+
+    @property
+    def epoch(self) -> int:
+        """The published epoch; -1 without a document."""
+        document = self.truth.document()
+        return document.epoch if document else -1
+
+    def is_main(self, name: str) -> bool:
+        """Whether this instance runs and says that it is main, whoever is published."""
+        return self.fleet.alive(name) and self.fleet.instances[name].role is Role.MAIN
 
     @property
     def leader(self) -> Controller:
