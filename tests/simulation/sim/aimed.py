@@ -1,27 +1,27 @@
-"""The scenarios that found the rules (the protocol's section 4), each as a little story in the world's verbs."""
+"""All aimed scenarios: the dicts of the modules in `sim/scenarios/`, ordered by number."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Final
 
-from sim.world import Scenario, Shape, World
+from sim import scenarios
+from sim.scenarios.kinds import Aimed
 
 
-@dataclass(frozen=True)
-class Aimed:
-    """One scenario: the rules it is about, in one line, and how to bring it about."""
-
-    rules: str
-    story: str
-    run: Scenario
-    shape: Shape = field(default_factory=Shape)
+def _all() -> dict[str, Aimed]:
+    found: dict[str, Aimed] = {}
+    for module in iter_modules(scenarios.__path__, f"{scenarios.__name__}."):
+        found |= getattr(import_module(module.name), "SCENARIOS", {})
+    return dict(sorted(found.items(), key=lambda item: _place(item[0])))
 
 
-SCENARIOS: Final[dict[str, Aimed]] = {}
+def _place(name: str) -> tuple[int, str]:
+    """4a comes after 3, and 10 after 9."""
+    number = name.partition(" ")[0]
+    return int(number.rstrip("ab")), number
 
 
-async def _noop(world: World) -> None: ...
-
-
-SCENARIOS["calm"] = Aimed("-", "nothing happens", _noop)
+SCENARIOS: Final[dict[str, Aimed]] = _all()
+"""By "<number> <what>"."""

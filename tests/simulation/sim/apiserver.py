@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import trio
 
 from controller.ports import Conflict, LostAnswer, Unavailable
+from sidecar.contract.state import Document
 from sim.network import Network
 
 T = TypeVar("T")
@@ -60,6 +60,10 @@ class ApiServer:
         self.objects: dict[str, Object] = {}
         self.trouble: dict[str, Trouble] = {}
         self.watchers: list[Watcher] = []
+        self.about_to_write: Callable[[str, Document], None] = lambda _who, _document: None
+        """Called before a controller's write of the document leaves it: the moment to make something happen."""
+        self.late_conflicts = 0
+        """Writes that arrived late and lost their compare-and-swap."""
         self._nursery = nursery
         self._rng = rng
         self._version = 100
@@ -134,8 +138,10 @@ class ApiServer:
 
     async def _later(self, operation: Callable[[], object], seconds: float) -> None:
         await trio.sleep(seconds)
-        with suppress(Conflict):  # what a compare-and-swap is for
+        try:
             operation()
+        except Conflict:  # what a compare-and-swap is for
+            self.late_conflicts += 1
 
     async def follow(self, who: str, name: str, deliver: Callable[[str, bytes], None]) -> None:
         """A watch of one object, for ever: ("got", body) or ("missing", b"") after each (re)connection, then lines.
@@ -162,7 +168,7 @@ class ApiServer:
                     await trio.sleep(lag if self._rng.random() < 0.95 else lag + self._rng.uniform(0.0, 0.15))
                     if not self.network.connects(who, "api"):
                         break  # what was under way is lost with the connection
-                    await self.network.running(who)
+                    await self.network.watching(who)
                     deliver(kind, body)
             finally:
                 self.watchers.remove(changed)

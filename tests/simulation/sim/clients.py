@@ -50,7 +50,7 @@ class Client:
         self.last_ack_at = 0.0
         self.resting = False
         self._rng = rng
-        self._pause_s = pause_s
+        self.pause_s = pause_s
         self._on_ack = on_ack
         self._count = 0
         self._connection: Connection | None = None
@@ -58,7 +58,7 @@ class Client:
     async def run(self) -> None:
         """Write for ever."""
         while True:
-            await trio.sleep(self._rng.expovariate(1 / self._pause_s))
+            await trio.sleep(self._rng.expovariate(1 / self.pause_s))
             if self.resting:
                 continue
             self._count += 1

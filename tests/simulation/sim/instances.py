@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.effects import Sleep, Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.messages import Finalize, Lost, Request
@@ -38,6 +38,10 @@ class Fleet(World):
         self.intercept = self._on_the_way
         self.intercept_answer = self._on_the_way_back
         self.died: Callable[[str], None] = lambda _name: None
+        self.buffered_s: Callable[[str, str], float] = lambda _name, _text: 0.0
+        """(instance, statement) -> how long it lies in the instance's socket before it is read."""
+        self.foreign: set[str] = set()
+        """Instances of other clusters: they have no init-file of ours."""
         self.opened: set[str] = set()
         self.init_file = INIT_FILE
         self._wake = trio.Event()
@@ -76,7 +80,7 @@ class Fleet(World):
     def _opening(self, name: str, steps: Steps[Any]) -> Steps[None]:
         yield from steps
         instance = self.instances[name]
-        for _ in range(2):
+        for _ in range(0 if name in self.foreign else 2):
             with suppress(QueryError):  # Memgraph only logs it, which is why the line is there twice
                 yield from _statement(Interpreter(instance), self.init_file, {})
         self.opened.add(name)
@@ -116,9 +120,8 @@ class Fleet(World):
 
     async def statement(self, name: str, text: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """One auto-commit statement in a session of its own."""
-        rows: list[dict[str, Any]] = await self.run(
-            name, _statement(Interpreter(self.instances[name]), text, parameters)
-        )
+        steps = _statement(Interpreter(self.instances[name]), text, parameters, self.buffered_s(name, text))
+        rows: list[dict[str, Any]] = await self.run(name, steps)
         return rows
 
     def frozen(self, name: str) -> bool:
@@ -152,7 +155,11 @@ class _Asked:
         self.died = False
 
 
-def _statement(session: Interpreter, text: str, parameters: Mapping[str, Any]) -> Steps[list[dict[str, Any]]]:
+def _statement(
+    session: Interpreter, text: str, parameters: Mapping[str, Any], buffered_s: float = 0.0
+) -> Steps[list[dict[str, Any]]]:
+    if buffered_s:
+        yield Sleep(buffered_s)
     try:
         result = yield from session.prepare(text, parameters)
         rows, _ = yield from session.pull(result, -1)

@@ -37,6 +37,7 @@ class StateStore:
     async def write(self, document: Document, resource_version: str | None) -> None:
         """Compare-and-swap."""
         data = encode(document)
+        self._api.about_to_write(self._who, document)
         await self._api.call(self._who, lambda: self._api.put(STATE, data, resource_version), writes=True)
 
 
@@ -139,6 +140,7 @@ class Cluster:
                 self._pods, self._wanted = self._source.picture(), self._source.wanted
                 await changed(self._pods, self._wanted)
                 await self._news.wait()
+                await self._network.watching(self._who)
 
     async def delete_pod(self, pod: Pod) -> None:
         """Delete this very pod with grace 0."""

@@ -73,6 +73,7 @@ def run(seed: int, log: Callable[[float, str, str], None] | None = None) -> Resu
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             world = World(what.shape, seed, nursery, say)
+            world.undisturbed = what.extra == 0
             scenario = SCENARIOS[what.scenario].run if what.scenario in SCENARIOS else _nothing
             await _phases(world, scenario, what)
             truth = world.truth

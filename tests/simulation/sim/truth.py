@@ -27,6 +27,10 @@ from sim.ports import STATE, stored
 
 COMMAND_S = 1.5
 """P-W3: no command is begun with less than its timeout left on the lease."""
+SETTLE_S = 0.25
+"""P-F5: sidecars get this long to close their connections to a live main."""
+NOTICED_S = 20.0
+"""P-S4 takes two polls; the rest is for a change of leader, and a controller that sleeps."""
 
 
 class Window(StrEnum):
@@ -35,13 +39,16 @@ class Window(StrEnum):
     LOST_FINALIZE = "LostFinalize"
     """The second phase never reached the partner, and the main was gone for good before P-S4 saw it."""
     STALE_SIDECAR = "StaleSidecar"
-    """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover."""
+    """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover: what was
+    in flight when the next main was promoted, and nothing sent later."""
     STALE_READ_PORT = "StaleReadPort"
     """Written over the read port of a sidecar that had not seen the cut, to a candidate that vanished unpublished."""
     UNPROTECTED = "Unprotected"
     """Nobody else held it (`serve` without a partner), and its only volume was lost."""
     UNSYNCED = "Unsynced"
     """flush-every-n-tx above 1, and the power went."""
+    FOREIGN = "ForeignMain"
+    """An address went to another cluster's main while the API server could not be asked, or named it still (P-C4)."""
     ACCEPTED = "AcceptedLoss"
     """A person said so."""
 
@@ -87,7 +94,10 @@ class Truth:
     _highest: Counter[str] = field(default_factory=Counter)
     _terms: Counter[str] = field(default_factory=Counter)
     _newest_ack: Ack | None = None
-    _promoted_at: dict[str, float] = field(default_factory=dict)
+    _promotions: list[tuple[float, str]] = field(default_factory=list)
+    _failover_cuts: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    """Sidecar -> when it acted on the failover cut of which epoch, or on an epoch whose cut it never saw."""
+    _acted_on: dict[str, Document] = field(default_factory=dict)
 
     def wrong(self, what: str) -> None:
         """An invariant does not hold."""
@@ -186,6 +196,8 @@ class Truth:
         if query.startswith("MATCH") and "count(" in query:
             return
         self.log(who, f"-> {name or 'nobody'}: {query}")
+        if name in self.fleet.foreign and "TO REPLICA" not in query:
+            self.wrong(f"{who} sent {query!r} to {name}, which is another cluster's (P-F9)")
         if memory.term is None:
             self.wrong(f"{who} sent {query!r} to {name} without a term (P-W2)")
         if leadership.remaining() < COMMAND_S:
@@ -194,6 +206,8 @@ class Truth:
             published = self.document()
             mine = published is not None and published.term == memory.term
             self._check_candidate(who, name, published if mine else memory.document)
+            if mine and published is not None:
+                self._check_settled(who, name, published)
 
     def _check_candidate(self, who: str, name: str, document: Document | None) -> None:
         """P-F3, P-F4: only who it names, and only while the clients are cut."""
@@ -209,10 +223,22 @@ class Truth:
         if (name, volume) not in named:
             self.wrong(f"{who} promotes {name} on {volume}, which is not in {sorted(named)} (P-F3)")
 
+    def _check_settled(self, who: str, name: str, document: Document) -> None:
+        """P-F5: a live main's clients had time to be cut before another one takes over."""
+        main = f"m-{document.master_index}"
+        pod = self.pods.picture().get(document.master_index)
+        alive = pod is not None and pod.uid == document.main_uid and self.fleet.alive(main)
+        if name == main or document.cut_kind is not CutKind.FAILOVER or not alive:
+            return
+        since = next(at for at, published in self.history if published.epoch == document.epoch)
+        waited = trio.current_time() - since
+        if self.fleet.instances[main].role is Role.MAIN and waited < SETTLE_S - 0.001:
+            self.wrong(f"{who} promotes {name} {waited:.3f} s after the cut, and {main} is a live main (P-F5)")
+
     def arrived(self, who: str, name: str, query: str) -> None:
         """A command reached an instance."""
         if query.startswith("SET REPLICATION ROLE TO MAIN"):
-            self._promoted_at[name] = trio.current_time()
+            self._promotions.append((trio.current_time(), name))
 
     def acted(self, who: str, action: Action, outcome: Outcome) -> None:
         """A controller's action ended."""
@@ -225,6 +251,30 @@ class Truth:
 
     # Writes
 
+    def acts_on(self, sidecar: str, document: Document) -> None:
+        """A sidecar acts on this document from now on."""
+        self.applied.append((trio.current_time(), sidecar, document.epoch))
+        old = self._acted_on.get(sidecar)
+        self._acted_on[sidecar] = document
+        if old is None or old.epoch == document.epoch:
+            return
+        planned = document.epoch == old.epoch + 1 and {old.cut_kind, document.cut_kind} == {None, CutKind.PLANNED}
+        if not planned:
+            self._failover_cuts.setdefault(sidecar, []).append((trio.current_time(), document.epoch))
+
+    def _check_forwarded(self, ack: Ack) -> None:
+        """P-C1: after a failover cut nothing from upstream is forwarded. P-C4: not to another cluster's main."""
+        for at, epoch in self._failover_cuts.get(ack.sidecar, []):
+            if at < ack.at and ack.epoch < epoch:
+                self.wrong(
+                    f"{ack.sidecar} forwarded the success of {ack.ident} by {ack.instance} of epoch {ack.epoch} after "
+                    f"it had acted on epoch {epoch} (P-C1)"
+                )
+        document = self.document()
+        known = document is not None and document.epoch > ack.epoch and self.network.connects(ack.sidecar, "api")
+        if known and ack.instance in self.fleet.foreign:
+            self.wrong(f"{ack.sidecar} led {ack.ident} to {ack.instance}, which is another cluster's (P-C4)")
+
     def acked(self, ack: Ack) -> None:
         """A sidecar forwarded a success."""
         document = self.document()
@@ -235,6 +285,9 @@ class Truth:
         epoch = document.epoch if document else 0
         protected = document is not None and document.sync is not None
         self.kept[ack.ident] = Kept(ack, unfinalized, protected, epoch)
+        self._check_forwarded(ack)
+        if ack.instance in self.fleet.foreign:
+            return
         newest = self._newest_ack
         if newest is not None and newest.epoch > ack.epoch and newest.process is not ack.process:
             self._second_main(ack, newest)
@@ -242,7 +295,7 @@ class Truth:
             self._newest_ack = ack
 
     def _second_main(self, ack: Ack, newest: Ack) -> None:
-        promoted = self._promoted_at.get(newest.instance, -1.0)
+        promoted = max((at for at, name in self._promotions if name == newest.instance), default=-1.0)
         if ack.sent_at > promoted and self.network.connects(ack.sidecar, "api"):
             self.wrong(
                 f"{ack.ident} was acknowledged by {ack.instance} of epoch {ack.epoch} after {newest.ident} by "
@@ -305,15 +358,27 @@ class Truth:
             return Window.STALE_READ_PORT
         if self.accepted_at >= ack.at:
             return Window.ACCEPTED
-        if kept.published_epoch > ack.epoch and not kept.unfinalized:
+        if ack.instance in self.fleet.foreign:
+            return Window.FOREIGN
+        if kept.published_epoch > ack.epoch and ack.sent_at <= self._next_promotion(ack):
             return Window.STALE_SIDECAR
-        if kept.unfinalized:
+        if kept.unfinalized and self._next_failover(ack) - ack.at <= NOTICED_S:
             return Window.LOST_FINALIZE
         if not kept.protected and self.wiped_at.get(ack.instance, -1.0) >= ack.at:
             return Window.UNPROTECTED
         if max(self.unsynced_at.values(), default=-1.0) >= ack.at:
             return Window.UNSYNCED
         return None
+
+    def _next_failover(self, ack: Ack) -> float:
+        """When a failover followed this write; never, if none did."""
+        cuts = (at for at, d in self.history if at >= ack.at and d.cut_kind is CutKind.FAILOVER)
+        return next(cuts, float("inf"))
+
+    def _next_promotion(self, ack: Ack) -> float:
+        """When another one was promoted after the epoch of this write: from then on its main is fenced (F5, N1)."""
+        ended = next((at for at, d in self.history if d.epoch > ack.epoch), float("inf"))
+        return next((at for at, name in self._promotions if at >= ended and name != ack.instance), -1.0)
 
     def told(self, told: Told) -> int:
         """How many writes ended like this."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import trio
 
 from controller.core.model import OnNoSyncReplica, Policy
-from sandbox.memgraph.core.instance import Settings
+from sandbox.memgraph.core.instance import Role, Settings
 from sandbox.memgraph.core.storage.durability import Limits
+from sidecar.contract.state import CutKind
 from sidecar.core.follow import State
 from sim.apiserver import ApiServer
 from sim.clients import Client
@@ -77,6 +78,8 @@ class World:
         self.pods.on_wiped = lambda name: self.truth.wiped_at.__setitem__(name, trio.current_time())
         self.fleet.died = self._died
         self.quiet_since = 0.0
+        self.undisturbed = True
+        """No fault happens but the scenario's own."""
 
     def _died(self, name: str) -> None:
         self.log(name, "process ended")
@@ -84,7 +87,7 @@ class World:
             sidecar.process_died(name)
 
     def _applied(self, name: str, state: State) -> None:
-        self.truth.applied.append((trio.current_time(), name, state.document.epoch))
+        self.truth.acts_on(name, state.document)
         self.log(name, f"acts on epoch {state.document.epoch}")
 
     async def start(self) -> None:
@@ -102,16 +105,24 @@ class World:
                 nursery.start_soon(client.misuse_read_port)
         await self.until(lambda: self.truth.unsettled(0.0) is None, BOOTSTRAP_S, "the bootstrap")
 
+    def reuse_address(self, address: str, name: str) -> None:
+        """This `ip:port` is another process' from now on; connections to the former one are reset."""
+        self.pods.reuse_address(address, name)
+        for sidecar in self.sidecars:
+            gone = [c for c in sidecar.connections if c.upstream.address == address and c.name != name]
+            for connection in sorted(gone, key=lambda c: c.port.value):
+                connection.upstream_lost()
+
     # Waiting
 
-    async def until(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+    async def until(self, condition: Callable[[], bool], seconds: float, what: str, *, every: float = 0.02) -> bool:
         """Wait for a condition, looked at every 20 ms; False (and said) if it does not come true in time."""
         deadline = trio.current_time() + seconds
         while not condition():
             if trio.current_time() >= deadline:
                 self.log("-", f"waited {seconds:g} s for {what}, in vain")
                 return False
-            await trio.sleep(0.02)
+            await trio.sleep(every)
         return True
 
     async def settle(self, seconds: float = HEAL_S) -> None:
@@ -119,6 +130,17 @@ class World:
         since = trio.current_time()
         if not await self.until(lambda: self.truth.unsettled(since) is None, seconds, "everything to be well"):
             self.truth.wrong(f"not healed after {seconds:g} s: {self.truth.unsettled(since)}")
+
+    async def at(self, condition: Callable[[], bool], what: str, seconds: float = 20.0) -> bool:
+        """`until`, to the millisecond: for what is over soon."""
+        return await self.until(condition, seconds, what, every=0.001)
+
+    async def must(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+        """`until`, and a violation if it does not come true; not if a random fault is about, too."""
+        met = await self.until(condition, seconds, what)
+        if not met and self.undisturbed:
+            self.truth.wrong(f"not within {seconds:g} s: {what}")
+        return met
 
     # Who is who
 
@@ -133,6 +155,28 @@ class World:
         """The recorded partner."""
         document = self.truth.document()
         return f"m-{document.sync.ordinal}" if document and document.sync else None
+
+    @property
+    def registration(self) -> str | None:
+        """The registration under which the recorded partner was proven."""
+        document = self.truth.document()
+        return document.sync.registration if document and document.sync else None
+
+    @property
+    def cut(self) -> CutKind | None:
+        """How the clients are cut, if they are."""
+        document = self.truth.document()
+        return document.cut_kind if document else None
+
+    @property
+    def epoch(self) -> int:
+        """The published epoch; -1 without a document."""
+        document = self.truth.document()
+        return document.epoch if document else -1
+
+    def is_main(self, name: str) -> bool:
+        """Whether this instance runs and says that it is main, whoever is published."""
+        return self.fleet.alive(name) and self.fleet.instances[name].role is Role.MAIN
 
     @property
     def leader(self) -> Controller:
