@@ -13,7 +13,7 @@ from controller.core.complete import finish_cut
 from controller.core.failover import fail_over
 from controller.core.membership import delete_hung_main, demote_second_main, drop_unfit, register_missing
 from controller.core.memory import Memory
-from controller.core.model import Answer, Found, Observation
+from controller.core.model import Answer, Found, Observation, Role
 from controller.core.partner import gain_partner, keep_partner
 from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
@@ -45,6 +45,8 @@ def _serve(view: View) -> Plan:
     answer = view.main_answer
     if answer is None:
         message = f"main {view.document.main_pod} has not answered for a moment"
+        if view.answers(view.main, Role.MAIN):
+            message = f"at the address of main {view.document.main_pod} answers the main of another database"
         return view.plan(Reason.STEADY, message, None, 0.1)
     view = _note_positions(view, answer)
     step = demote_second_main(view) or delete_hung_main(view)
