@@ -9,11 +9,11 @@ import trio
 from sim.faults import change_document
 from sim.network import both
 from sim.scenarios.kinds import Aimed, reached
-from sim.world import Shape, World
+from sim.world import World
 
 
 async def killed_in_place(world: World) -> None:
-    """The main restarts in its pod when its partner was promoted; a sidecar has heard nothing, no controller sees it."""
+    """The main restarts in its pod when its partner was promoted; a sidecar and the controllers miss it."""
     main, epoch, stale = world.main, world.epoch, world.rng.choice(world.sidecars).name
     cut = both(stale, "api") + [pair for c in world.controllers for pair in both(c.name, main)]
     world.network.block(cut)

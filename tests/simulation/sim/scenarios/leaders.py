@@ -14,7 +14,7 @@ from sim.world import Shape, World
 
 
 async def records_a_dropped_partner(world: World) -> None:
-    """The leader's machine sleeps before it records a proven partner; the next leader drops that one; it wakes (P-W2)."""
+    """The leader's machine sleeps before it records a partner; the next leader drops that one; it wakes (P-W2)."""
     sleeper, registration = world.leader, ""
 
     def sleep(who: str, document: Document) -> None:
