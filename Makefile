@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit simulate conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
+.PHONY: help demo test lint types imports unit simulate planted conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
   constraints clean
 
 help:
@@ -70,6 +70,10 @@ unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries
 simulate: $(VENV)/.dev
 	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim $(if $(SEED),--seed '$(SEED)') \
 	  $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(FIRST),--first '$(FIRST)') $(if $(JSON),--json '$(JSON)')
+
+planted: $(VENV)/.dev
+	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.planted $(if $(JSON),--json '$(JSON)') \
+	  $(if $(ONLY),--only '$(ONLY)')
 
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core.effects import Sleep, Steps
+from sandbox.memgraph.core.effects import Call, Sleep, Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.messages import Finalize, Lost, Request
@@ -40,6 +40,8 @@ class Fleet(World):
         self.died: Callable[[str], None] = lambda _name: None
         self.buffered_s: Callable[[str, str], float] = lambda _name, _text: 0.0
         """(instance, statement) -> how long it lies in the instance's socket before it is read."""
+        self.transfer_s: Callable[[Request], float] = lambda _request: 0.0
+        """How long a request is under way beside the latency: files are large."""
         self.foreign: set[str] = set()
         """Instances of other clusters: they have no init-file of ours."""
         self.opened: set[str] = set()
@@ -137,6 +139,13 @@ class Fleet(World):
             self._after(CONNECT_S, lambda: running.resume(Lost()))
             return
         super()._connect(running, target)
+
+    def _call(self, running: Any, call: Call) -> None:
+        seconds = self.transfer_s(call.request)
+        if seconds:
+            self._after(seconds, lambda: World._call(self, running, call))
+        else:
+            super()._call(running, call)
 
     def _on_the_way(self, source: str, target: str, request: Request) -> Lost | None:
         if not self.network.passes(source, target):

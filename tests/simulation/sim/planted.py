@@ -1,8 +1,8 @@
 """Planted bugs: each rule's absence must be noticed by the seeds, or the simulation is blind to that rule.
 
-A bug is a TOML file in `tests/simulation/planted`: it replaces a text that occurs exactly once in a copy of the sources,
-and the seeds are run with that copy, first those of its scenario, then common ones. Caught means: a seed shows a
-violation with the bug, and none without it.
+A bug is a TOML file in `tests/simulation/planted`: it replaces a text that occurs exactly once in a copy of the
+sources, and the seeds are run with that copy, first those of its scenario, then common ones. Caught means: a seed
+shows a violation with the bug, and none without it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from typing import Final
 
 import trio
 
+from sandbox.memgraph.core.messages import Request, WalFiles
 from sim.scenarios.kinds import Aimed, reached
 from sim.world import Shape, World
 
@@ -41,25 +42,31 @@ async def buffered_drop(world: World) -> None:
 
 
 async def laggard(world: World) -> None:
-    """A replica comes back more than a thousand commits behind: catching up must not hold up the writes (P-S5)."""
+    """A replica comes back so far behind that its files take seconds: that must not hold up the writes (P-S5)."""
     main, replica = world.main, world.partner or "m-1"
     world.pods.hold_down(replica)
     world.pods.kill(replica)
     for client in world.clients:
-        client.pause_s = 0.005
-    count = len(world.truth.kept) + world.rng.randint(1100, 1400)
+        client.pause_s = 0.02
+    count = len(world.truth.kept) + world.rng.randint(200, 300)
     if await world.until(lambda: len(world.truth.kept) >= count, 40.0, "many writes without a partner"):
         reached(world, 13)
     for client in world.clients:
         client.pause_s = 0.1
+    world.fleet.transfer_s = _slow
     world.pods.release(replica)
     began, longest, before = trio.current_time(), 0.0, trio.current_time()
     while world.partner is None and trio.current_time() - began < 30.0:
         newest = max(client.last_ack_at for client in world.clients)
         longest = max(longest, trio.current_time() - max(newest, before))
         await trio.sleep(0.01)
-    if world.undisturbed and world.main == main and longest > 2.5:
+    world.fleet.transfer_s = lambda _request: 0.0
+    if world.undisturbed and world.main == main and longest > 1.5:
         world.truth.wrong(f"writes waited {longest:.1f} s for a replica that caught up (P-S5)")
+
+
+def _slow(request: Request) -> float:
+    return 0.015 * sum(len(part.commits) for part in request.parts) if isinstance(request, WalFiles) else 0.0
 
 
 SCENARIOS: Final[dict[str, Aimed]] = {
