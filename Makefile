@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit simulate planted conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
-  constraints clean
+.PHONY: help demo test lint types imports unit simulate planted conformance kubernetes kubernetes-binaries sandbox \
+  memgraph-bench constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -18,6 +18,7 @@ help:
 	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
 	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
+	@echo 'make planted            takes one rule of the protocol away at a time: some seed must notice (JSON=path; ONLY=name)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make constraints        pin the dependencies anew'
