@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from toy_cluster import Toy, serving
 
-from controller.core.actions import AnswerRequest, DeletePod, Demote, Publish, StepDown
+from controller.core.actions import Demote, Drop, Mark, Promote, Prove, Register
 from controller.core.model import Role
 
 
@@ -17,9 +17,8 @@ def _stranger_at(toy: Toy, ordinal: int) -> None:
 
 
 def _commands_to(toy: Toy, ordinal: int) -> list[object]:
-    actions = [decision.action for decision in toy.log]
-    spoken = [a for a in actions if a and not isinstance(a, Publish | DeletePod | AnswerRequest | StepDown)]
-    return [a for a in spoken if a.on.ordinal == ordinal]
+    commands = [d.action for d in toy.log if isinstance(d.action, Promote | Demote | Mark | Register | Drop | Prove)]
+    return [command for command in commands if command.on.ordinal == ordinal]
 
 
 def test_a_stranger_at_the_main_s_address_gets_no_command() -> None:
