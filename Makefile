@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate planted conformance kubernetes kubernetes-binaries sandbox \
-  memgraph-bench constraints clean
+  memgraph-bench failover constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -21,6 +21,8 @@ help:
 	@echo 'make planted            takes one rule of the protocol away at a time: some seed must notice (JSON=path; ONLY=name)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
+	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
+	@echo '                        it writes docs/failover.md and its plot; half an hour'
 	@echo 'make constraints        pin the dependencies anew'
 
 # Pinned with hashes; then this checkout itself, editable, without asking anybody for anything.
@@ -40,6 +42,10 @@ $(VENV)/.sandbox: constraints/sandbox.txt pyproject.toml
 
 $(VENV)/.dev: constraints/dev.txt pyproject.toml
 	$(call install,dev)
+
+# The sandbox and matplotlib, in the versions that dev has where both have one.
+$(VENV)/.bench: constraints/bench.txt pyproject.toml
+	$(call install,bench)
 
 # The drivers that tests/clients runs, each in an environment of its own; those that can't be had are named.
 $(VENV)/.clients: $(VENV)/.dev tests/support/client_environments.py $(wildcard constraints/clients-*.txt) \
@@ -79,6 +85,10 @@ planted: $(VENV)/.dev
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')
 
+failover: $(VENV)/.bench
+	@PYTHONPATH=tests/bench $(BIN)/python -m failover $(if $(RUNS),--runs '$(RUNS)') $(if $(KINDS),--kinds '$(KINDS)') \
+	  $(if $(JSON),--json '$(JSON)')
+
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \
 	  $(if $(JSON),--conformance-json='$(JSON)')
@@ -100,6 +110,8 @@ constraints: $(VENV)/.dev
 	    --no-emit-index-url $$(test $$extra = sidecar || echo --extra $$extra) \
 	    $$(test $$extra = sandbox -o $$extra = dev && echo constraints/build.in) pyproject.toml -o constraints/$$extra.txt; \
 	done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url -c constraints/dev.txt --extra bench constraints/build.in pyproject.toml -o constraints/bench.txt
 	for client in neo4j-5 neo4j-6 pymgclient gqlalchemy; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --override constraints/clients-without.in constraints/clients-$$client.in \

@@ -12,17 +12,25 @@ from typing import Final
 import anyio
 
 from controller.act import Actor
+from controller.core.election import holder_of
+from controller.core.logins import Login
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
 from controller.loop import Loop, Wake
 from controller.memgraph import Bolt
 from controller.metrics import Metrics
-from controller.observe import Prober
+from controller.observe import FIRST_LOGIN_S, PROBE_TIMEOUT_S, Prober
+from controller.report import Reporter
 from controller.settings import VARIABLES, Settings, from_env
+from controller.surfaces import Surfaces
+from controller.users import Users
+from controller.usersecret import UserSecret
 from sidecar.contract import logs, names
 from sidecar.contract.env import BadSettings
 from sidecar.contract.state import Document
@@ -34,40 +42,51 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; the Lease is released then."""
     metrics, wake = Metrics(), Wake()
     sock = listen(settings)
-    database = Bolt(settings.username, settings.password)
+    fallback = Login(settings.username, settings.password) if settings.username else None
+    secret = UserSecret(settings.users_dir, settings.controller_user, fallback)
+    secret.look()
+    database = Bolt(secret.logins)
     async with connect(settings.kubeconfig) as api:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
+        requests = RequestStore(api, settings.namespace, names.requests_config_map(settings.release))
         cluster = Cluster(api, settings)
         lease = LeaseStore(api, settings.namespace, names.lease(settings.release))
-        # The process, not the pod: a container restarted in place is another candidate, and waits like one.
-        holder = f"{settings.identity}_{secrets.token_hex(4)}"
+        holder = holder_of(settings.identity, secrets.token_hex(4))
         leadership = Leadership(lease, holder, settings.timings, wake.set)
-        prober = Prober(database, settings.policy.probe_interval_s, wake.set)
+        first_s = FIRST_LOGIN_S if settings.users_dir or fallback else PROBE_TIMEOUT_S
+        prober = Prober(database, settings.policy.probe_interval_s, wake.set, metrics.probed, first_s)
 
         def published(document: Document) -> None:
             leadership.published(document.epoch, document.term)
 
-        actor = Actor(database, store, cluster, prober, leadership, published)
+        surfaces = Surfaces(PodFaces(api, settings.namespace), leadership.remaining)
+        users = Users(database, database, secret, wake.set)
+        actor = Actor(database, store, cluster, requests, prober, leadership, published, users)
         loop = Loop(
             identity=settings.identity,
             policy=settings.policy,
             store=store,
             cluster=cluster,
+            requests=requests,
             prober=prober,
             leadership=leadership,
             actor=actor,
-            metrics=metrics,
+            report=Reporter(metrics),
+            surfaces=surfaces,
             wake=wake,
+            users=users,
         )
-        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0)
+        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0, loop.status)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(cluster.watch_pods, prober.pods_changed)
                 group.start_soon(cluster.watch_size, prober.pods_changed)
                 for name in (names.state_config_map(settings.release), names.requests_config_map(settings.release)):
                     group.start_soon(cluster.watch_config_map, name, loop.look_again)
+                group.start_soon(secret.follow, wake.set)
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
+                group.start_soon(surfaces.run)
                 group.start_soon(serve, app, sock)
                 logs.emit(LOG, "Started", identity=settings.identity, release=settings.release)
                 with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -15,6 +15,8 @@ from controller.core import parse
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    ApplyUser,
+    CloseOrder,
     DeletePod,
     Demote,
     Drop,
@@ -24,12 +26,26 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
     StepDown,
     Target,
 )
 from controller.core.model import Found, Pod, Role
 from controller.observe import DROP_STALL_S, REGISTER_STALL_S, Prober
-from controller.ports import Cluster, Conflict, Database, Denied, LostAnswer, PortError, Rejected, Silent, StateStore
+from controller.ports import (
+    Cluster,
+    Conflict,
+    Database,
+    Denied,
+    LostAnswer,
+    PortError,
+    Rejected,
+    RequestStore,
+    Silent,
+    StateStore,
+)
+from controller.reseeder import Reseeder
+from controller.users import Users
 from sidecar.contract.state import Document
 
 _COMMAND_S: Final = 1.5  # P-W3
@@ -64,16 +80,21 @@ class Actor:
         database: Database,
         store: StateStore,
         cluster: Cluster,
+        requests: RequestStore,
         prober: Prober,
         leadership: Leadership,
         published: Callable[[Document], None],
+        users: Users | None = None,
     ) -> None:
         self._database = database
         self._store = store
         self._cluster = cluster
+        self._requests = requests
         self._prober = prober
         self._leadership = leadership
         self._published = published
+        self._users = users
+        self._reseeder = Reseeder(store, cluster, partial(self._may, _COMMAND_S), self._run)
 
     async def execute(self, action: Action) -> tuple[Outcome, str]:
         """Do it; how it ended, and what the other side said if that was not a plain success."""
@@ -83,7 +104,9 @@ class Actor:
             return Outcome.FAILED, "the lease is about to end"
         except (Silent, LostAnswer) as error:
             return Outcome.UNKNOWN, str(error)
-        except (Rejected, Denied, Conflict) as error:
+        except Conflict as error:
+            return Outcome.CONFLICT, str(error)
+        except (Rejected, Denied) as error:
             return Outcome.FAILED, str(error)
         except PortError as error:
             return Outcome.FAILED, f"{type(error).__name__}: {error}"
@@ -104,12 +127,17 @@ class Actor:
                 return await self._drop(action.on, action.name)
             case Prove():
                 return await self._prove(action)
+            case ApplyUser():
+                return await self._apply_user(action)
             case DeletePod():
                 self._may(_COMMAND_S)
                 await self._cluster.delete_pod(action.pod)
+            case Reseed():
+                return await self._reseeder.order(action)
+            case CloseOrder():
+                await self._reseeder.close(action)
             case AnswerRequest():
-                self._may(_COMMAND_S)
-                await self._cluster.clear_request()
+                await self._answer(action)
             case StepDown():
                 self._leadership.resign()
         return Outcome.DONE
@@ -132,6 +160,14 @@ class Actor:
                 raise
         self._published(action.document)
         return Outcome.DONE
+
+    async def _answer(self, action: AnswerRequest) -> None:
+        self._may(_COMMAND_S)
+        try:
+            await self._requests.answer(action)
+        except LostAnswer:
+            if (await self._requests.read()).answer != action.answer:
+                raise
 
     async def _role(self, pod: Pod) -> Role:
         return await questions.role(partial(self._run, pod))
@@ -175,6 +211,14 @@ class Actor:
                 await self._run(pod, f"DROP INDEX ON :{parse.MARKER_LABEL}{epoch};")
         await self._run(pod, f"MATCH (n:{parse.PROBE_LABEL}) DETACH DELETE n;")
         return Outcome.DONE
+
+    async def _apply_user(self, action: ApplyUser) -> Outcome:
+        pod = action.on.pod
+        if self._users is None or await self._role(pod) is not Role.MAIN:
+            return Outcome.FAILED
+        run = partial(self._run, pod)
+        done = await self._users.apply(action.on.ordinal, pod, action.version, action.name, run)
+        return Outcome.DONE if done else Outcome.FAILED
 
     async def _register(self, action: Register) -> Outcome:
         """P-F9: a REGISTER of something that does not listen, or is no replica, would stall the main (M-2.4)."""

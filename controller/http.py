@@ -1,4 +1,4 @@
-"""Health and metrics. Not leading is healthy: a standby is ready to take over."""
+"""Health, metrics and the status API, read-only. Not leading is healthy: a standby is ready to take over."""
 
 from __future__ import annotations
 
@@ -11,28 +11,35 @@ import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from controller import api
+from controller.core.status import Status
 from controller.metrics import Metrics
 from controller.settings import Settings
 from sidecar.contract.env import BadSettings
 
 
-def application(metrics: Metrics, ready: Callable[[], bool]) -> FastAPI:
+def application(metrics: Metrics, ready: Callable[[], bool], status: Callable[[], Status]) -> FastAPI:
     """The HTTP face. `ready` says whether the Lease and the pods were read at least once."""
-    app = FastAPI(title="memgraph-ha controller", openapi_url=None)
+    # Its pages for people would load scripts from elsewhere.
+    app = FastAPI(title="memgraph-ha controller", version="v1", docs_url=None, redoc_url=None)
 
-    @app.get("/livez")
+    @app.get("/livez", include_in_schema=False)
     async def livez() -> Response:
         return Response("ok\n", media_type="text/plain")
 
-    @app.get("/readyz")
+    @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         if ready():
             return Response("ok\n", media_type="text/plain")
         return Response("the API server was not read yet\n", status_code=503, media_type="text/plain")
 
-    @app.get("/metrics")
+    @app.get("/metrics", include_in_schema=False)
     async def exposition() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/api/v1/status", summary="What this controller knows")
+    async def v1_status() -> api.Status:
+        return api.Status.model_validate(status())
 
     return app
 

@@ -14,6 +14,8 @@ from controller.core.absorb import absorb
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    ApplyUser,
+    CloseOrder,
     Demote,
     Drop,
     Mark,
@@ -23,24 +25,39 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
 )
+from controller.core.election import pod_of
 from controller.core.memory import Memory
-from controller.core.model import Observation, Policy, Stored, SwitchoverRequest
+from controller.core.model import Absent, Observation, Policy, ReseedOrders, Stored
 from controller.core.plan import plan
 from controller.core.reasons import Reason
+from controller.core.status import Status, status_of
 from controller.leadership import Leadership
-from controller.metrics import Metrics
 from controller.observe import Prober
-from controller.ports import Cluster, PortError, StateStore, Unavailable
+from controller.ports import Asked, Cluster, PortError, RequestStore, StateStore, Unavailable
+from controller.report import Reporter
+from controller.surfaces import Surfaces
+from controller.users import Users
 from sidecar.contract import logs
-from sidecar.contract.state import Document
 
 LOG: Final = logging.getLogger(__name__)
 _AFTER_FAILURE_S: Final = 0.05  # a failed action is planned again; not as fast as the processor can
 _LEAST_WAIT_S: Final = 0.001  # what is left of a deadline may be less than the clock can tell
 _EVENT_S: Final = 2.0  # an Event is a courtesy: it never holds anything up
 _WARNINGS: Final = frozenset(
-    {Reason.NO_CANDIDATE, Reason.REBUILD_AMBIGUOUS, Reason.PARTNER_LOST, Reason.SWITCHOVER_REFUSED}
+    {
+        Reason.CREDENTIALS_REFUSED,
+        Reason.DIVERGED_REPLICA,
+        Reason.NO_CANDIDATE,
+        Reason.PARTNER_LOST,
+        Reason.PAUSED,
+        Reason.REBUILD_AMBIGUOUS,
+        Reason.REQUEST_REFUSED,
+        Reason.RESEED_FAILED,
+        Reason.RESEED_WITHDRAWN,
+        Reason.SWITCHOVER_REFUSED,
+    }
 )
 
 
@@ -71,25 +88,31 @@ class Loop:
         policy: Policy,
         store: StateStore,
         cluster: Cluster,
+        requests: RequestStore,
         prober: Prober,
         leadership: Leadership,
         actor: Actor,
-        metrics: Metrics,
+        report: Reporter,
+        surfaces: Surfaces,
         wake: Wake,
+        users: Users | None = None,
     ) -> None:
         self._identity = identity
         self._policy = policy
         self._store = store
         self._cluster = cluster
+        self._requests = requests
         self._prober = prober
         self._leadership = leadership
         self._actor = actor
-        self._metrics = metrics
+        self._report = report
+        self._surfaces = surfaces
         self._wake = wake
+        self._users = users
         self._stored: Stored | None = None
-        self._request: SwitchoverRequest | None = None
+        self._asked = Asked()
+        self._orders = ReseedOrders()
         self._stale = True
-        self._said: tuple[Reason, str] | None = None
         self._unavailable = False
         self.memory = Memory()
         """What this leader remembers; for whoever wants to look, not to change."""
@@ -98,6 +121,18 @@ class Loop:
         """The document or a request may have changed."""
         self._stale = True
         self._wake.set()
+
+    def status(self) -> Status:
+        """What this process knows now, for people."""
+        record = self._leadership.record
+        return status_of(
+            self._seen(self._stored or Absent()),
+            pod_of(record.holder) if record else None,
+            leading=self._leadership.leading,
+            decision=self._report.decision,
+            answer=self._asked.answer,
+            memory=self.memory,
+        )
 
     async def run(self) -> None:
         """Lead whenever the Lease says so, until cancelled."""
@@ -109,19 +144,18 @@ class Loop:
 
     async def _lead(self, group: anyio.abc.TaskGroup) -> None:
         self.memory = Memory()
-        self._stale, self._said = True, None
-        term: int | None = None
+        self._stored = None  # what is known of it is of an earlier time as leader
+        self._report.begin()
         async with anyio.create_task_group() as probing:
             await probing.start(self._prober.run)
+            if self._users is not None:
+                probing.start_soon(self._users.run, lambda: self._prober.instances)
             while self._leadership.leading:
                 self.memory = await self._step(self.memory, group)
-                if self.memory.term is not None and self.memory.term != term:
-                    term = self.memory.term
-                    self._metrics.leads(term)
-                    logs.emit(LOG, "BecameLeader", term=term)
+                self._report.term(self.memory.term)
             probing.cancel_scope.cancel()
-        self._metrics.leads(None)
-        logs.emit(LOG, "LeadershipLost", logging.WARNING, term=term)
+        self._surfaces.look(None)
+        self._report.end()
 
     async def _step(self, memory: Memory, group: anyio.abc.TaskGroup) -> Memory:
         try:
@@ -137,8 +171,9 @@ class Loop:
         if not observation.replicas_wanted:
             await self._wake.wait(self._policy.probe_interval_s)  # the StatefulSet was not read yet
             return memory
+        self._surfaces.look(observation)
         decision = plan(observation, memory)
-        self._announce(decision, group)
+        self._announce(observation, decision, group)
         if decision.action is None:
             await self._wake.wait(max(decision.wake_after, _LEAST_WAIT_S))
             for ordinal in decision.ask:
@@ -151,68 +186,51 @@ class Loop:
             self._stale = False
             try:
                 self._stored = await self._store.read()
-                self._request = await self._cluster.request()
+                self._asked = await self._requests.read()
+                self._orders = await self._cluster.reseed_orders()
             except Unavailable:
                 self._stale = True
                 raise
-        record = self._leadership.record
+            self._report.paused(self._asked.paused is not None)
+        return self._seen(self._stored)
+
+    def _seen(self, stored: Stored) -> Observation:
+        record, instances, wall = self._leadership.record, self._prober.instances, datetime.now(UTC)
         return Observation(
             now=anyio.current_time(),
-            updated_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            updated_at=wall.isoformat(timespec="milliseconds"),
             identity=self._identity,
-            stored=self._stored,
-            instances=self._prober.instances,
+            stored=stored,
+            instances=self._users.seen(instances) if self._users else instances,
             replicas_wanted=self._cluster.replicas_wanted,
             lease_epoch=record.epoch if record else 0,
             lease_term=record.term if record else 0,
-            request=self._request,
+            other_controllers=self._cluster.other_controllers,
+            request=self._asked.request,
+            paused=self._asked.paused,
+            users=self._users.wanted if self._users else None,
+            orders=self._orders,
+            unix_s=wall.timestamp(),
             policy=self._policy,
         )
 
     async def _act(self, decision: Plan, action: Action) -> Memory:
         outcome, said = await self._actor.execute(action)
-        name = type(action).__name__
-        self._metrics.acted(name, outcome)
-        done = outcome is Outcome.DONE
-        level = logging.INFO if done else logging.WARNING
-        event = "ActionDone" if done else "ActionFailed"
-        logs.emit(LOG, event, level, action=name, outcome=outcome, reason=decision.reason, said=said)
+        self._report.acted(decision, action, outcome, said, anyio.current_time())
         memory = absorb(decision.memory, action, outcome, anyio.current_time())
-        if not isinstance(action, (Promote, Demote, Register, Drop, Mark, Prove)):
+        if not isinstance(action, (Promote, Demote, Register, Drop, Mark, Prove, ApplyUser)):
             self._stale = True
-        if isinstance(action, Publish) and done:
-            self._published(action.document)
         for ordinal in _touched(action):
             await self._prober.refresh(ordinal)
-        if not done:
+        if outcome is not Outcome.DONE:
             await self._wake.wait(_AFTER_FAILURE_S)
         return memory
 
-    def _published(self, document: Document) -> None:
-        self._metrics.published(document)
-        logs.emit(
-            LOG,
-            "DocumentWritten",
-            epoch=document.epoch,
-            term=document.term,
-            phase=document.phase,
-            cut_kind=document.cut_kind,
-            master_index=document.master_index,
-            main_pod=document.main_pod,
-            main_address=document.main_address,
-            sync_replica=document.sync.ordinal if document.sync else None,
-            reason=document.reason,
-            message=document.message,
-        )
-
-    def _announce(self, decision: Plan, group: anyio.abc.TaskGroup) -> None:
+    def _announce(self, observation: Observation, decision: Plan, group: anyio.abc.TaskGroup) -> None:
         """Say a change of opinion once: in the log, as a metric, and as an Event."""
-        if self._said == (decision.reason, decision.message):
+        if not self._report.decided(observation, decision):
             return
-        self._said = (decision.reason, decision.message)
-        self._metrics.decided(decision.reason)
-        logs.emit(LOG, "OpinionChanged", reason=decision.reason, message=decision.message)
-        if isinstance(decision.action, (Publish, AnswerRequest)) or decision.reason in _WARNINGS:
+        if isinstance(decision.action, (Publish, AnswerRequest, Reseed, CloseOrder)) or decision.reason in _WARNINGS:
             group.start_soon(self._record_event, decision.reason, decision.message)
 
     async def _record_event(self, reason: Reason, message: str) -> None:
@@ -226,7 +244,7 @@ class Loop:
 def _touched(action: Action) -> tuple[int, ...]:
     """The instances whose answers the action made old."""
     match action:
-        case Promote() | Demote() | Mark() | Drop():
+        case Promote() | Demote() | Mark() | Drop() | ApplyUser():
             return (action.on.ordinal,)
         case Register() | Prove():
             return (action.on.ordinal, action.replica.ordinal)

@@ -13,9 +13,13 @@ import anyio.abc
 from controller import questions
 from controller.core import parse
 from controller.core.model import Answer, Instance, Pod, Registration, Role
-from controller.ports import Database, PortError, Refused, Silent
+from controller.metrics import Probed
+from controller.ports import Database, Denied, PortError, Refused, Silent
 
-_PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
+PROBE_TIMEOUT_S: Final = 0.5  # P-F1: three of these in a row are a hung main
+# Where there are users: a login takes Memgraph's bcrypt some 0.3 s, more on a busy or slow machine, and one that is cut
+# off begins anew. Once a process answered, its connections are kept, and the short timeout holds.
+FIRST_LOGIN_S: Final = 1.5
 _AGAIN_S: Final = 0.1  # P-F1: a refusal is confirmed this much later
 # P-F1 says 15 s for both. REGISTER comes right after its replica accepted a connection and said `replica`: what can
 # stall it is a link that breaks between the two, for one connect timeout of Memgraph (5 s, M-3.6). With 15 s, a main
@@ -28,10 +32,19 @@ _STORAGE_EVERY_S: Final = 5.0  # SHOW STORAGE INFO walks the disk: what it says 
 class Prober:
     """Keeps one Instance for each ordinal up to date and calls `changed` after every answer and every miss."""
 
-    def __init__(self, database: Database, interval_s: float, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        interval_s: float,
+        changed: Callable[[], None],
+        probed: Callable[[int, Probed, float], None] = lambda _, __, ___: None,
+        first_timeout_s: float = PROBE_TIMEOUT_S,
+    ) -> None:
         self._database = database
         self._interval_s = interval_s
+        self._first_timeout_s = first_timeout_s
         self._changed = changed
+        self._probed = probed
         self._instances: dict[int, Instance] = {}
         self._locks: dict[int, anyio.Lock] = {}
         self._storage: dict[int, tuple[float, dict[str, Any]]] = {}
@@ -116,9 +129,11 @@ class Prober:
             answer: Answer | None = None
             problem: PortError | None = None
             try:
-                answer = await self._ask(ordinal, pod, started)
+                timeout = PROBE_TIMEOUT_S if self._instances[ordinal].answer else self._first_timeout_s
+                answer = await self._ask(ordinal, pod, started, timeout)
             except PortError as error:
                 problem = error
+            self._probed(ordinal, _how(problem), anyio.current_time() - started)
             current = self._instances[ordinal]
             if current.pod is None or current.pod.incarnation != pod.incarnation:
                 return  # the process changed under the question
@@ -130,19 +145,21 @@ class Prober:
         if started < self._commanded_until.get(known.ordinal, 0.0):
             return known
         if isinstance(problem, Refused):
-            return replace(known, refused=known.refused + 1, silent=0, silent_since=None)
+            return replace(known, refused=known.refused + 1, silent=0, silent_since=None, denied=False)
         if isinstance(problem, Silent):
             since = known.silent_since if known.silent_since is not None else started
-            return replace(known, silent=known.silent + 1, refused=0, silent_since=since)
-        return replace(known, answer=None)  # credentials refused: whatever it is, it is no candidate (P-U)
+            return replace(known, silent=known.silent + 1, refused=0, silent_since=since, denied=False)
+        # Whatever it is, it is no candidate (P-U). It lives: refusing is an answer.
+        denied = isinstance(problem, Denied)
+        return replace(known, answer=None, refused=0, silent=0, silent_since=None, denied=denied)
 
     def _looks_different(self, ordinal: int, role: Role, registrations: tuple[Registration, ...] | None) -> bool:
         """Whether another process may have got this address: then whose database it holds is asked anew (P-F9)."""
         known = self._instances[ordinal].answer
         return known is None or (role, _peers(registrations)) != (known.role, _peers(known.registrations))
 
-    async def _ask(self, ordinal: int, pod: Pod, started: float) -> Answer:
-        deadline = started + _PROBE_TIMEOUT_S
+    async def _ask(self, ordinal: int, pod: Pod, started: float, timeout: float) -> Answer:
+        deadline = started + timeout
 
         async def rows(query: str) -> list[dict[str, Any]]:
             left = max(deadline - anyio.current_time(), 0.01)
@@ -171,3 +188,14 @@ class Prober:
 
 def _peers(registrations: tuple[Registration, ...] | None) -> list[tuple[str, str]]:
     return [(row.name, row.address) for row in registrations or ()]
+
+
+def _how(problem: PortError | None) -> Probed:
+    match problem:
+        case None:
+            return Probed.ANSWERED
+        case Refused():
+            return Probed.REFUSED
+        case Silent():
+            return Probed.SILENT
+    return Probed.DENIED

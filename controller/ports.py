@@ -13,10 +13,14 @@ PortError
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
-from controller.core.model import Pod, Stored, SwitchoverRequest
+from controller.core.logins import Login
+from controller.core.model import Pod, ReseedOrder, ReseedOrders, Shown, Stored
+from controller.core.requests import Request, RequestAnswer
 from sidecar.contract.state import Document
 
 
@@ -67,6 +71,13 @@ class Database(Protocol):
         """Close what is pooled for this address: another process listens there now."""
 
 
+class Door(Protocol):
+    """Whether somebody may come in. Apart from Database, since only users need it."""
+
+    async def admits(self, address: str, login: Login, *, timeout: float) -> bool:
+        """Whether this login is accepted now, on a connection of its own. Raises Refused or Silent."""
+
+
 class StateStore(Protocol):
     """The document's ConfigMap. `write` is the only way to change it, and a compare-and-swap."""
 
@@ -78,6 +89,25 @@ class StateStore(Protocol):
 
         Raises Conflict, LostAnswer, Unavailable.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The requests' ConfigMap: what to answer now, who paused the controller and when, and the last answer."""
+
+    request: Request | None = None
+    paused: str | None = None
+    answer: RequestAnswer | None = None
+
+
+class RequestStore(Protocol):
+    """The requests' ConfigMap."""
+
+    async def read(self) -> Asked:
+        """What it says now. Raises Unavailable."""
+
+    async def answer(self, action: AnswerRequest) -> None:
+        """Take the request away, and store its answer and the pause. Raises Conflict, LostAnswer, Unavailable."""
 
 
 class LeaseStore(Protocol):
@@ -101,14 +131,34 @@ class Cluster(Protocol):
     def replicas_wanted(self) -> int:
         """spec.replicas of the StatefulSet."""
 
-    async def delete_pod(self, pod: Pod) -> None:
-        """Delete this very pod (by UID) with grace 0. Raises Conflict (another pod by now), Unavailable."""
+    @property
+    def other_controllers(self) -> int:
+        """How many other controller pods of this release are ready."""
 
-    async def request(self) -> SwitchoverRequest | None:
-        """What a person asks for now."""
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        """Delete this very pod (by UID), with grace 0 or with its own.
 
-    async def clear_request(self) -> None:
-        """Take the request away. Raises Conflict, Unavailable."""
+        Raises Conflict (another pod by now), Unavailable.
+        """
+
+    async def reseed_orders(self) -> ReseedOrders:
+        """The open re-seed order. Raises Unavailable."""
+
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        """Compare-and-swap: this order alone is open, or none; resource_version None creates the ConfigMap.
+
+        Raises Conflict, LostAnswer, Unavailable.
+        """
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
+
+
+class PodFaces(Protocol):
+    """What the Memgraph pods show of us."""
+
+    async def show(self, pod: Pod, shown: Shown) -> None:
+        """Set the role label and the condition of this very pod (by UID), and nothing else of it.
+
+        Raises Conflict, LostAnswer or Unavailable; one of the first and last if it is another pod by now.
+        """

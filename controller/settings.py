@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 from controller.core.election import Timings
-from controller.core.model import OnNoSyncReplica, Policy
+from controller.core.model import OnDiverged, OnNoSyncReplica, Policy
 from sidecar.contract.env import BadSettings
 
 T = TypeVar("T")
@@ -21,13 +22,17 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_REGISTER_BY": "dns or ip: how replicas are addressed (default dns)",
     "MEMGRAPH_HA_CLUSTER_DOMAIN": "the cluster's DNS domain (default cluster.local)",
     "MEMGRAPH_HA_ON_NO_SYNC_REPLICA": "serve or block writes while no replica holds them all (default serve)",
+    "MEMGRAPH_HA_WAL_FLUSH_EVERY": "Memgraph's --storage-wal-file-flush-every-n-tx (default 1)",
+    "MEMGRAPH_HA_ON_DIVERGED": "reseed, or manual: what becomes of a replica that diverged (default reseed)",
     "MEMGRAPH_HA_LEASE_DURATION_S": "seconds after which a silent leader is replaced (default 4)",
     "MEMGRAPH_HA_LEASE_RENEW_DEADLINE_S": "seconds after which a leader gives up renewing (default 3)",
     "MEMGRAPH_HA_LEASE_RETRY_PERIOD_S": "seconds between looks at the Lease (default 0.5)",
     "MEMGRAPH_HA_PROBE_INTERVAL_S": "seconds between two questions to one instance (default 0.5)",
     "MEMGRAPH_HA_CUT_SETTLE_S": "seconds sidecars get to close before a promotion (default 0.25)",
-    "MEMGRAPH_HA_MEMGRAPH_USERNAME": "user on the Memgraph instances (default: none)",
+    "MEMGRAPH_HA_MEMGRAPH_USERNAME": "user on the Memgraph instances; with MEMGRAPH_HA_USERS_DIR, tried last",
     "MEMGRAPH_HA_MEMGRAPH_PASSWORD": "its password",
+    "MEMGRAPH_HA_USERS_DIR": "a mounted Secret with every instance's users, one key a user (default: none)",
+    "MEMGRAPH_HA_CONTROLLER_USER": "which of them the controller logs in as (default memgraph-ha)",
     "MEMGRAPH_HA_HTTP_ADDRESS": "address of health and metrics (default 0.0.0.0)",
     "MEMGRAPH_HA_HTTP_PORT": "port of health and metrics (default 8080)",
     "MEMGRAPH_HA_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
@@ -49,6 +54,8 @@ class Settings:
     cluster_domain: str
     username: str
     password: str
+    users_dir: Path | None
+    controller_user: str
     http_address: str
     http_port: int
     log_level: str
@@ -87,6 +94,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     )
     policy = Policy(
         on_no_sync_replica=take("MEMGRAPH_HA_ON_NO_SYNC_REPLICA", OnNoSyncReplica, "serve", "serve or block"),
+        wal_flush_every=take("MEMGRAPH_HA_WAL_FLUSH_EVERY", _count, "1", "a number of transactions"),
+        on_diverged=take("MEMGRAPH_HA_ON_DIVERGED", OnDiverged, "reseed", "reseed or manual"),
         probe_interval_s=seconds("MEMGRAPH_HA_PROBE_INTERVAL_S", "0.5"),
         cut_settle_s=seconds("MEMGRAPH_HA_CUT_SETTLE_S", "0.25"),
     )
@@ -100,6 +109,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         cluster_domain=take("MEMGRAPH_HA_CLUSTER_DOMAIN", str, "cluster.local", "a domain"),
         username=environ.get("MEMGRAPH_HA_MEMGRAPH_USERNAME", ""),
         password=environ.get("MEMGRAPH_HA_MEMGRAPH_PASSWORD", ""),
+        users_dir=Path(users) if (users := environ.get("MEMGRAPH_HA_USERS_DIR", "").strip()) else None,
+        controller_user=take("MEMGRAPH_HA_CONTROLLER_USER", str, "memgraph-ha", "a user's name"),
         http_address=take("MEMGRAPH_HA_HTTP_ADDRESS", str, "0.0.0.0", "an address"),
         http_port=take("MEMGRAPH_HA_HTTP_PORT", _port, "8080", "a port number"),
         log_level=take("MEMGRAPH_HA_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR"),
@@ -118,6 +129,12 @@ def _positive(text: str) -> float:
     if not 0 < value < 3600:  # an hour: whoever means more mistook the unit
         raise ValueError(text)
     return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError(text)
+    return int(text)
 
 
 def _port(text: str) -> int:

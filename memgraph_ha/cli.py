@@ -7,21 +7,41 @@ import sys
 _HELP = """usage: memgraph-ha COMMAND ...
 
 commands:
-  sandbox   a whole memgraph-ha on this machine, without a cluster (simulated Memgraph)
+  switchover  move the main to another instance
+  promote     make an instance the main although it may lack writes
+  reseed      give a replica its data anew
+  pause       let the controller only observe
+  resume      end a pause
+  sandbox     a whole memgraph-ha on this machine, without a cluster (simulated Memgraph)
 
 `memgraph-ha COMMAND --help` says more."""
+
+
+_NOT_IN_A_PLAIN_INSTALL = ("kubernetes", "aiohttp")
+_REQUESTS = ("switchover", "promote", "reseed", "pause", "resume")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code (2: it was called wrongly)."""
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] == ["sandbox"]:
-        try:
-            from sandbox import cli  # only on demand: it loads far more than a help text needs
+    try:
+        # Only on demand: each loads far more than a help text needs.
+        if arguments[:1] == ["sandbox"]:
+            from sandbox import cli
 
             return int(cli.main(arguments[1:]))
-        except KeyboardInterrupt:
-            return 130
+        if arguments and arguments[0] in _REQUESTS:
+            from memgraph_ha import ask
+
+            return ask.main(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NOT_IN_A_PLAIN_INSTALL:
+            raise
+        extra = "sandbox" if arguments[0] == "sandbox" else "controller"
+        print(f"memgraph-ha: {arguments[0]} needs more: pip install 'memgraph-ha[{extra}]'", file=sys.stderr)
+        return 2
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_HELP)
         return 0

@@ -128,6 +128,14 @@ class Control:
             await _link(instances[source], instances[pod]["replication"], how)
         return source, receivers
 
+    async def cut_off(self, client: str, pod: str) -> None:
+        """From now on, clients whose user agent begins with `client` get no answer from this instance."""
+        await self._client(client, pod, "blackhole")
+
+    async def let_back(self, client: str, pod: str) -> None:
+        """Undo `cut_off`."""
+        await self._client(client, pod, "ok")
+
     async def heal(self) -> list[str]:
         """Every link works again; returns the instances that could not be told (they hang or are down)."""
         instances = self.world["memgraphs"]
@@ -182,6 +190,12 @@ class Control:
             apps = [app | {"sidecar": await _sidecar(http, app)} for app in world["apps"]]
         return world | {"document": published, "memgraphs": memgraphs, "controllers": controllers, "apps": apps}
 
+    async def _client(self, client: str, pod: str, state: str) -> None:
+        instance = next((item for item in self.world["memgraphs"] if item["pod"] == pod), None)
+        if instance is None:
+            raise CannotDo(f"there is no instance {pod!r} now")
+        await _tell(instance, {"knob": "client", "name": client, "state": state})
+
     async def _events(self) -> list[Object]:
         events = await self._kube.list("events", self.world["namespace"])
         return [event for event in events if event.get("reason") in _REFUSALS]
@@ -212,7 +226,11 @@ def _is_stopped(pid: int) -> bool:
 
 
 async def _link(instance: Object, peer: str, state: str) -> None:
-    answer = await _ask(instance, {"knob": "link", "peer": peer, "state": state})
+    await _tell(instance, {"knob": "link", "peer": peer, "state": state})
+
+
+async def _tell(instance: Object, command: Object) -> None:
+    answer = await _ask(instance, command)
     if not answer.get("ok"):
         raise CannotDo(f"{instance['pod']}: {answer.get('error')}")
 

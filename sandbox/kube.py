@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import anyio
 
 from sandbox.http import Http, Unreachable
+from sandbox.kubernetes.core.patches import MERGE
 from sandbox.kubernetes.core.resources import BY_PLURAL, path
 
 Object = dict[str, Any]
@@ -79,10 +80,11 @@ class Kube:
         return await self._ask("POST", path(BY_PLURAL[plural], namespace), obj, timeout_s=35.0)
 
     async def patch(
-        self, plural: str, namespace: str | None, name: str, patch: Object, subresource: str = ""
-    ) -> Object:
-        """A merge patch."""
-        headers = {"Content-Type": "application/merge-patch+json"}
+        self, plural: str, namespace: str | None, name: str, patch: Object, subresource: str = "",
+        *, kind: str = MERGE,
+    ) -> Object:  # fmt: skip
+        """A merge patch, or one of another kind."""
+        headers = {"Content-Type": kind}
         return await self._ask("PATCH", path(BY_PLURAL[plural], namespace, name, subresource), patch, headers=headers)
 
     async def delete(

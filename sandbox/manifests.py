@@ -8,6 +8,7 @@ and `failurePolicy: Fail`, since an app without its sidecar would be a puzzle he
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from sidecar.contract import names
@@ -21,9 +22,12 @@ HTTPS_PORT_NAME: Final = "https"
 WEBHOOK_PORT: Final = 10250
 CONTROLLER_PORT: Final = 8080
 CONTROLLER_COMMAND: Final = ("python", "-m", "controller")
+PRE_STOP_S: Final = 5
+"""How long a deleted instance lives on, so that a switchover can come before its end: the chart's default."""
 _CONTROLLER_IMAGE: Final = "memgraph-ha-controller:sandbox"
 _SIDECAR_IMAGE: Final = "memgraph-ha-sidecar:sandbox"
 _MEMGRAPH_IMAGE: Final = "memgraph/memgraph:sandbox"
+_RESEED_SCRIPT: Final = Path(__file__).parents[1] / "charts" / "memgraph-ha" / "files" / "reseed.sh"
 _APP: Final = "import signal; signal.pause()"
 
 
@@ -101,7 +105,8 @@ def waiting_app(number: int) -> Object:
 def _init_file() -> Object:
     line = f"SET REPLICATION ROLE TO REPLICA WITH PORT {names.REPLICATION_PORT};\n"
     # Twice: Memgraph only logs a line that fails (P-N1).
-    return {"metadata": {"name": f"{RELEASE}-init"}, "data": {"init.cypherl": line * 2}}
+    data = {"init.cypherl": line * 2, "reseed.sh": _RESEED_SCRIPT.read_text()}
+    return {"metadata": {"name": f"{RELEASE}-init"}, "data": data}
 
 
 def _sidecar_role() -> Object:
@@ -140,6 +145,7 @@ def _memgraphs(replicas: int) -> Object:
             {"name": SIM_ADMIN_PORT_NAME, "containerPort": SIM_ADMIN_PORT},
         ],
         "readinessProbe": {"tcpSocket": {"port": names.BOLT_PORT_NAME}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
         "volumeMounts": [
             {"name": "data", "mountPath": "/var/lib/memgraph"},
             {"name": "init", "mountPath": "/etc/memgraph-ha", "readOnly": True},
@@ -147,8 +153,14 @@ def _memgraphs(replicas: int) -> Object:
     }
     spec = {
         "terminationGracePeriodSeconds": 10,
+        "readinessGates": [{"conditionType": names.IN_SYNC_CONDITION}],
+        "initContainers": [_reseed()],
         "containers": [container],
-        "volumes": [{"name": "init", "configMap": {"name": f"{RELEASE}-init"}}],
+        "volumes": [
+            {"name": "init", "configMap": {"name": f"{RELEASE}-init"}},
+            {"name": "orders", "configMap": {"name": names.reseed_config_map(RELEASE), "optional": True}},
+            {"name": "state", "configMap": {"name": names.state_config_map(RELEASE), "optional": True}},
+        ],
     }
     claim = {
         "metadata": {"name": "data"},
@@ -164,6 +176,22 @@ def _memgraphs(replicas: int) -> Object:
             "template": {"metadata": {"labels": _labels("memgraph")}, "spec": spec},
             "volumeClaimTemplates": [claim],
         },
+    }
+
+
+def _reseed() -> Object:
+    return {
+        "name": "reseed",
+        "image": _MEMGRAPH_IMAGE,
+        "command": ["/bin/sh", "/etc/memgraph-ha/reseed.sh"],
+        "args": ["/var/lib/memgraph", "/etc/memgraph-ha-orders", "/etc/memgraph-ha-state"],
+        "env": [_field("POD_NAME", "metadata.name"), _field("POD_UID", "metadata.uid")],
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/var/lib/memgraph"},
+            {"name": "init", "mountPath": "/etc/memgraph-ha", "readOnly": True},
+            {"name": "orders", "mountPath": "/etc/memgraph-ha-orders", "readOnly": True},
+            {"name": "state", "mountPath": "/etc/memgraph-ha-state", "readOnly": True},
+        ],
     }
 
 

@@ -54,7 +54,7 @@ class World:
         app_manifest: Callable[[int], Object] = manifests.waiting_app,
         controller_command: Sequence[str] = manifests.CONTROLLER_COMMAND,
         progress: Callable[[str], None] = lambda _: None, restart_delay_s: float = RESTART_DELAY_S,
-        one_address: bool | None = None, start_s: float = START_S,
+        relist_s: float = 0.0, one_address: bool | None = None, start_s: float = START_S,
     ) -> None:  # fmt: skip
         self.folder = folder.resolve()
         self.state: Object = {}
@@ -65,6 +65,7 @@ class World:
         self._controller_command = controller_command
         self._progress = progress
         self._restart_delay_s = restart_delay_s
+        self._relist_s = relist_s
         self._one_address = not has_loopback_block() if one_address is None else one_address
         self._start_s = start_s
         self._leadership = Leadership()
@@ -133,7 +134,7 @@ class World:
                         addresses = Addresses(self._block)
                         self._kubelet = Kubelet(
                             self.kubernetes, groups, self.folder, addresses,
-                            restart_delay_s=self._restart_delay_s, changed=self._touch,
+                            restart_delay_s=self._restart_delay_s, relist_s=self._relist_s, changed=self._touch,
                         )  # fmt: skip
                         for plural in ("pods", "leases", "configmaps"):
                             self._mirrors[plural] = Mirror(self.kubernetes, plural, None, self._touch)

@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from controller.core.actions import Action, Demote, Drop, Outcome, Prove, Publish, Register
+from controller.core.actions import (
+    Action,
+    AnswerRequest,
+    ApplyUser,
+    CloseOrder,
+    Demote,
+    Drop,
+    Outcome,
+    Prove,
+    Publish,
+    Register,
+    Reseed,
+)
 from controller.core.memory import Memory, with_item, without
 
 _FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
 _UNKNOWN_BACKOFF_S: Final = 10.0  # P-F1: an unanswered REGISTER may still be stalling the main
 _MOST_BACKOFF_S: Final = 300.0
+_USER_BACKOFF_S: Final = 10.0  # what Memgraph refuses once it refuses until somebody changes the Secret
 
 
 def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memory:
@@ -27,6 +40,19 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
                 return replace(memory, proven=memory.proven | {action.registration})
             # Forgotten, it is an unknown strict registration, which is dropped: only a fresh one is proof (P-S2).
             return _back_off(_forget(memory, action.registration), action.replica.ordinal, now, _FIRST_BACKOFF_S)
+        case ApplyUser() if outcome is not Outcome.DONE:
+            return _user_failed(memory, action, now)
+        case Reseed() if outcome is Outcome.DONE:
+            failed = memory.reseed_failed - {action.ordinal}
+            return replace(memory, reseed_sent=action.pod.uid, reseed_failed=failed, reseed_asked=None)
+        case Reseed():
+            return _back_off(memory, action.ordinal, now, _FIRST_BACKOFF_S)
+        case CloseOrder() if outcome is Outcome.DONE and action.failed:
+            return replace(memory, reseed_failed=memory.reseed_failed | {action.order.ordinal})
+        case AnswerRequest() if outcome is not Outcome.DONE:
+            # Whoever asked may have taken the request back: what was not answered is not begun.
+            memory = replace(memory, switchover=None, promotion=None)
+            return replace(memory, reseed_asked=None) if action.answer.request == "reseed" else memory
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
     return memory
@@ -34,7 +60,8 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
 
 def _published(memory: Memory, action: Publish, outcome: Outcome) -> Memory:
     if outcome is Outcome.DONE:
-        return replace(memory, term=action.document.term, document=action.document, write_unanswered=False)
+        term = action.document.term
+        return replace(memory, term=term, document=action.document, write_unanswered=False, promotion=None)
     return replace(memory, write_unanswered=memory.write_unanswered or outcome is Outcome.UNKNOWN)
 
 
@@ -48,9 +75,19 @@ def _registered(memory: Memory, action: Register, outcome: Outcome, now: float) 
             registered=with_item(memory.registered, action.name, action.replica.pod.incarnation),
             registered_at=with_item(memory.registered_at, action.name, now),
             backoff_s=without(memory.backoff_s, ordinal),
+            diverged=without(memory.diverged, ordinal),
         )
+    if outcome is Outcome.DIVERGED:
+        between = (action.replica.pod.incarnation, action.on.pod.incarnation)
+        return replace(memory, diverged=with_item(memory.diverged, ordinal, between))
     first = _FIRST_BACKOFF_S if outcome is Outcome.FAILED else _UNKNOWN_BACKOFF_S
     return _back_off(memory, ordinal, now, first)
+
+
+def _user_failed(memory: Memory, action: ApplyUser, now: float) -> Memory:
+    same = (action.on.pod.incarnation, action.version)
+    of_today = {key: at for key, at in memory.users_failed.items() if key[:2] == same}
+    return replace(memory, users_failed={**of_today, (*same, action.name): now + _USER_BACKOFF_S})
 
 
 def _back_off(memory: Memory, ordinal: int, now: float, first: float) -> Memory:

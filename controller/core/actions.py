@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.core.memory import Memory
-from controller.core.model import Mode, Pod
+from controller.core.model import Mode, Pod, ReseedOrder
 from controller.core.reasons import Reason
+from controller.core.requests import RequestAnswer
 from sidecar.contract.state import Document
 
 
@@ -86,6 +87,15 @@ class Prove:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyUser:
+    """Make one user with its password known to a main, and log in with it (P-U). One: each costs a main some 0.5 s."""
+
+    on: Target
+    version: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Delete the pod with grace 0: its process is hung."""
 
@@ -94,8 +104,40 @@ class DeletePod:
 
 
 @dataclass(frozen=True, slots=True)
+class Reseed:
+    """Write the order, then delete the pod it names (P-R1), with its ordinary grace.
+
+    First the document and the main are asked again: the same term and epoch, and MAIN with this database and marker.
+    """
+
+    pod: Pod
+    ordinal: int
+    order: ReseedOrder
+    resource_version: str | None
+    term: int
+    main: Target
+    database_uuid: str
+    marker: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOrder:
+    """Take the re-seed order away: it was carried out, or must no longer be."""
+
+    order: ReseedOrder
+    resource_version: str | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """Take the request away; the plan's reason and message say what became of it."""
+    """Take the request away and store the answer, in one compare-and-swap; a value that changed meanwhile stays.
+
+    `paused` is the pause from now on: who and when, or None.
+    """
+
+    answer: RequestAnswer
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +145,10 @@ class StepDown:
     """Give up the lease: another leader's term began (P-W2)."""
 
 
-Action = StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | DeletePod | AnswerRequest
+Action = (
+    StepDown | Publish | Promote | Demote | Mark | Register | Drop | Prove | ApplyUser | DeletePod | Reseed
+    | CloseOrder | AnswerRequest
+)  # fmt: skip
 
 
 class Outcome(StrEnum):
@@ -111,6 +156,8 @@ class Outcome(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
+    CONFLICT = "conflict"
+    """A compare-and-swap that somebody else won: nothing was done (P-W1)."""
     UNKNOWN = "unknown"
     """The answer was lost: it may have happened (P-W1, P-W3)."""
     DIVERGED = "diverged"

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 from controller.core.actions import Drop, Mark, Plan, Promote, Register
 from controller.core.failover import choose_candidate, eligible
+from controller.core.membership import delete_hung_main, demote_second_main
 from controller.core.memory import CutProgress, in_cut
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role
 from controller.core.partner import best_replica, towards_proof
 from controller.core.reasons import Reason
+from controller.core.reseed import close_order, remark, reseed
 from controller.core.switchover import while_main_is_main
+from controller.core.users import denied, users_before_publishing
 from controller.core.view import View, identity_of, name_of, readers, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
@@ -48,7 +51,7 @@ def _old_main_is_main(view: View) -> Plan:
         # P-F8: a promotion is on its way; it may still be read back.
         assert cut.promote_sent_to is not None, "a promotion that was sent was sent to somebody"
         return view.wait(Reason.PROMOTING, "waiting for the answer to the promotion", 0.05, cut.promote_sent_to)
-    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED):
+    if view.document.reason in (Reason.BOOTSTRAP, Reason.ADOPTED, Reason.PROMOTED_BY_COMMAND):
         reason = Reason.PUBLISHED
     else:
         reason = Reason.OLD_MAIN_PUBLISHED if view.memory.switchover is None else Reason.SWITCHOVER_ABORTED
@@ -85,7 +88,9 @@ def _nobody_is_main(view: View) -> Plan:
     candidate = choose_candidate(view)
     if candidate is None:
         names = " or ".join(name_of(instance) for instance in eligible(view)) or document.main_pod
-        return view.plan(Reason.NO_CANDIDATE, f"waiting for {names} to answer as a replica", None, 0.1)
+        message = f"waiting for {names} to answer as a replica"
+        refusing = denied(eligible(view))
+        return view.plan(Reason.NO_CANDIDATE, f"{message}; {refusing}" if refusing else message, None, 0.1)
     view = view.remember(cut=replace(cut, promote_sent_at=now, promote_sent_to=candidate.ordinal))
     return view.plan(
         Reason.PROMOTING,
@@ -99,10 +104,11 @@ def _old_main_is_dead(view: View) -> bool:
     """P-F5: proof that the old main's process can acknowledge nothing any more.
 
     Its container terminated, or its pod runs a new process, which was born a replica (P-N1). A vanished pod object
-    alone is no proof: it may have been deleted by force on a node nobody reaches.
+    alone is no proof: it may have been deleted by force on a node nobody reaches. Whom a person promoted, the document
+    calls the last main; the one that served is no longer in it.
     """
     pod, main = view.main.pod, view.main
-    if pod is None or pod.uid != view.document.main_uid:
+    if pod is None or pod.uid != view.document.main_uid or view.document.reason == Reason.PROMOTED_BY_COMMAND:
         return False
     return pod.terminated or view.answers(main, Role.REPLICA)
 
@@ -117,7 +123,14 @@ def publish_steps(view: View, main: Instance, reason: Reason) -> Plan:
         # Before the first registration only: later the marker's commit would wait for a partner.
         view = view.remember(cut=replace(cut, marker_tries=cut.marker_tries + 1))
         return view.plan(Reason.MARKING, f"marking epoch {epoch} on {name_of(main)}", Mark(target(main), epoch), 0.0)
+    order = view.obs.orders.open
+    if order is not None and order.epoch == view.document.epoch:  # ordered in this cut, and void once it is over
+        closed = close_order(view)
+        if closed is not None:
+            return closed
     step, sync = _partner_step(view, main, answer)
+    # Last, so that a partner catches up meanwhile; then the partner is looked at again.
+    step = step or users_before_publishing(view, main)
     if step is not None:
         return step
     protection = f"replica {sync.ordinal} holds every write" if sync else "no replica holds every write yet"
@@ -149,8 +162,7 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
     cut = progress(view)
     replica = best_replica(view, main)
     if replica is None or (cut.partner_registered_at is not None and not block):
-        waiting = view.plan(Reason.UNPROTECTED, "waiting for a replica that can hold every write", None, 0.1)
-        return (waiting if block else None), None
+        return (_wait_for_partner(view, main) if block else None), None
     name = view.memory.next_name(replica.ordinal)
     stale = row_of(answer, replica.ordinal)
     view = view.remember(cut=replace(cut, partner_registered_at=now), names_used=view.memory.names_used + 1)
@@ -165,6 +177,18 @@ def _partner_step(view: View, main: Instance, answer: Answer) -> tuple[Plan | No
     )
     message = f"registering {name_of(replica)} as the replica that holds every write"
     return view.plan(Reason.PARTNER_REGISTERING, message, action, 0.0), None
+
+
+def _wait_for_partner(view: View, main: Instance) -> Plan:
+    """P-S8's `block`: what can end the wait where nobody can be the partner as they are.
+
+    A former main that woke up has to be a replica first (P-F7); one that diverged has to begin anew (P-R1).
+    """
+    step = demote_second_main(view, main) or delete_hung_main(view, main) or reseed(view)
+    remarked = remark(view)
+    message = "waiting for a replica that can hold every write"
+    message = f"{message}; {remarked[1]}" if remarked is not None else message
+    return step or view.plan(Reason.UNPROTECTED, message, None, 0.1)
 
 
 def _await_partner(

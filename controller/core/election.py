@@ -39,6 +39,16 @@ class LeaseRecord:
     term: int = 0
 
 
+def holder_of(pod: str, process: str) -> str:
+    """What the Lease calls its holder: a container restarted in place is another candidate, and waits like one."""
+    return f"{pod}_{process}"
+
+
+def pod_of(holder: str) -> str | None:
+    """The pod of a Lease's holder; None if nobody holds it."""
+    return holder.rpartition("_")[0] or holder or None
+
+
 class Step(StrEnum):
     """What the candidate does next."""
 

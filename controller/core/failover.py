@@ -5,8 +5,12 @@ from __future__ import annotations
 from controller.core.actions import Plan
 from controller.core.model import Instance, Role
 from controller.core.reasons import Reason
+from controller.core.users import denied
 from controller.core.view import View, name_of, without_reader
 from sidecar.contract.state import CutKind, Phase
+
+_GIVEN_UP_TOO_OFTEN = 2  # P-F3
+_GIVEN_UP_KEPT = 4  # of two mains that take turns
 
 
 def suspect(view: View) -> Reason | None:
@@ -50,8 +54,9 @@ def eligible(view: View) -> tuple[Instance, ...]:
 def choose_candidate(view: View) -> Instance | None:
     """P-F2, P-F3: the eligible instance to promote now, or None if none answers `replica` with the right database.
 
-    One answers: that one, at once. Both: the higher epoch marker, then the last main. A switchover that demoted the
-    main itself knows that the partner holds everything, and takes the partner.
+    One answers: that one, at once. Both: the higher epoch marker, then the last main. The partner comes first where it
+    is known to hold everything (a switchover demoted the main), or where the main may have lost something (it was given
+    up twice within a minute, or it does not flush every commit).
     """
     answering = []
     for instance in eligible(view):
@@ -62,14 +67,27 @@ def choose_candidate(view: View) -> Instance | None:
         return None
     cut = view.memory.cut
     demoted = cut is not None and cut.epoch == view.document.epoch and cut.demoted
+    partner_first = demoted or view.obs.policy.wal_flush_every > 1 or _given_up_again(view)
 
     def rank(item: tuple[Instance, object]) -> tuple[int, bool]:
         instance = item[0]
         marker = instance.answer.marker if instance.answer else None
         is_main = instance.ordinal == view.document.master_index
-        return (marker if marker is not None else -1, is_main is not demoted)
+        return (marker if marker is not None else -1, is_main is not partner_first)
 
     return max(answering, key=rank)[0]
+
+
+def _given_up_again(view: View) -> bool:
+    """P-F3: the recorded main was given up twice within a minute: something ails it."""
+    since = view.obs.now - view.obs.policy.restarts_s
+    times = [at for at, volume in view.memory.given_up if volume == view.document.main_volume and at >= since]
+    return len(times) >= _GIVEN_UP_TOO_OFTEN
+
+
+def _note_given_up(view: View) -> View:
+    noted = (*view.memory.given_up, (view.obs.now, view.document.main_volume))
+    return view.remember(given_up=noted[-_GIVEN_UP_KEPT:])
 
 
 def fail_over(view: View) -> Plan | None:
@@ -81,10 +99,10 @@ def fail_over(view: View) -> Plan | None:
     candidate = choose_candidate(view)
     if candidate is None:
         names = " and ".join(name_of(instance) for instance in eligible(view)) or "nobody"
-        return view.plan(
-            Reason.NO_CANDIDATE, f"{what}, but no instance may take over yet: waiting for {names} to answer", None, 0.1
-        )
-    return view.publish(
+        message = f"{what}, but no instance may take over yet: waiting for {names} to answer"
+        refusing = denied(eligible(view))
+        return view.plan(Reason.NO_CANDIDATE, f"{message}; {refusing}" if refusing else message, None, 0.1)
+    return _note_given_up(view).publish(
         reason,
         f"{what}: cutting the clients, then {name_of(candidate)} takes over",
         phase=Phase.CUT,

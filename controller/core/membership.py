@@ -5,27 +5,27 @@ from __future__ import annotations
 from controller.core.actions import DeletePod, Demote, Drop, Plan, Register
 from controller.core.model import Answer, Instance, Mode, Registration, Role, Status
 from controller.core.reasons import Reason
-from controller.core.view import View, name_of, ordinal_of, strict, target
+from controller.core.view import View, diverged, name_of, ordinal_of, strict, target
 
 _INVALID_FOR_S = 3.0  # the main's own checker heals a short break within its three strikes
 
 
-def demote_second_main(view: View) -> Plan | None:
+def demote_second_main(view: View, main: Instance) -> Plan | None:
     """P-F7, P-F9: any other instance that says MAIN gets demoted, and nothing else."""
     for instance in view.obs.instances:
-        if instance.ordinal != view.document.master_index and view.answers(instance, Role.MAIN):
-            message = f"{name_of(instance)} says main, the document names {view.document.main_pod}: demoting it"
+        if instance.ordinal != main.ordinal and view.answers(instance, Role.MAIN):
+            message = f"{name_of(instance)} says main, and {name_of(main)} is: demoting it"
             return view.plan(Reason.DEMOTING_SECOND_MAIN, message, Demote(target(instance)), 0.0)
     return None
 
 
-def delete_hung_main(view: View) -> Plan | None:
+def delete_hung_main(view: View, main: Instance) -> Plan | None:
     """P-F7: a hung instance that may be a former main would wake up as MAIN; its pod is deleted with grace 0.
 
     One that said `replica` before it hung, in this same process, wakes up as a replica and is left alone.
     """
     for instance in view.obs.instances:
-        if instance.ordinal == view.document.master_index or instance.pod is None or instance.silent_since is None:
+        if instance.ordinal == main.ordinal or instance.pod is None or instance.silent_since is None:
             continue
         if instance.answer is not None and instance.answer.role is Role.REPLICA:
             continue
@@ -75,9 +75,9 @@ def _unfit(view: View, row: Registration, ordinal: int | None, seen: set[int]) -
         return "it points to an address that is no longer this replica's"
     if made_for is not None and made_for != instance.pod.incarnation:
         return "the replica was restarted and no longer obeys it"
-    # By an earlier leader, for a process that may be gone: the main's checker had its chance.
-    waited = now - memory.registered_at.get(row.name, now - _INVALID_FOR_S)
-    if row.status is Status.INVALID and view.answers(instance, Role.REPLICA) and waited >= _INVALID_FOR_S:
+    # Once is nothing: a main under load calls it so whenever a commit comes while it catches up.
+    invalid_for = now - memory.invalid_since.get(row.name, now)
+    if view.answers(instance, Role.REPLICA) and invalid_for >= _INVALID_FOR_S:
         return "the main cannot reach it, and it answers"
     return None
 
@@ -103,6 +103,7 @@ def _may_register(view: View, instance: Instance) -> bool:
         and instance.ordinal < view.obs.replicas_wanted
         and instance.pod is not None
         and not instance.pod.deleting
+        and not diverged(view, instance, view.main)
         and view.answers(instance, Role.REPLICA)
         and view.obs.now >= view.memory.backoff_until.get(instance.ordinal, 0.0)
     )

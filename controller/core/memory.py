@@ -24,6 +24,8 @@ class CutProgress:
     promote_sent_to: int | None = None
     partner_registered_at: float | None = None
     marker_tries: int = 0
+    users_since: float | None = None
+    """When the wait for users began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Sighting:
     since: float
     polls: int = 1
     answer_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """An accepted `promote`: to be carried out while the document has this epoch (None: while there is none)."""
+
+    ordinal: int
+    epoch: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +64,32 @@ class Memory:
     registered_at: Mapping[str, float] = field(default_factory=dict)
     proven: frozenset[str] = frozenset()
     backoff_until: Mapping[int, float] = field(default_factory=dict)
-    """Ordinal -> when it may be registered again."""
+    """Ordinal -> when it may be registered or re-seeded again."""
     backoff_s: Mapping[int, float] = field(default_factory=dict)
     last_ts: Mapping[int, int] = field(default_factory=dict)
     """Ordinal -> the last `ts` a main reported for it: which replica is the nearest (P-S5)."""
+    streamed_at: Mapping[int, float] = field(default_factory=dict)
+    """Ordinal -> when commits last reached it."""
+    unheard_since: float | None = None
+    """Since when no instance has been heard of (P-F1)."""
+    given_up: tuple[tuple[float, str], ...] = ()
+    """(when, volume) of the last mains that were given up (P-F3)."""
+    diverged: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """Ordinal -> the incarnations of the replica and of the main that it diverged from."""
+    reseed_asked: int | None = None
+    """Ordinal of a re-seed that a person asked for and that was accepted."""
+    reseed_sent: str = ""
+    """UID of the last pod this leader deleted for a re-seed."""
+    reseed_failed: frozenset[int] = frozenset()
+    """Ordinals whose last re-seed did not take: not tried again without a person's word (P-R2)."""
+    invalid_since: Mapping[str, float] = field(default_factory=dict)
+    """Registration name -> since when each answer of the main has called it invalid."""
     partner: Sighting | None = None
+    users_failed: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    """(incarnation, version, user) -> when that user may be tried again."""
     switchover: int | None = None
     """Ordinal an accepted switchover goes to."""
+    promotion: Promotion | None = None
 
     def next_name(self, ordinal: int) -> str:
         """A registration name never used before (P-S2)."""

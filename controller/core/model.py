@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.core.requests import Request
 from sidecar.contract.state import Document
 
 
@@ -79,6 +80,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a pod shows of us: its role label ("" without one), and its readiness condition (None without one)."""
+
+    role: str = ""
+    in_sync: bool | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One Memgraph pod as the API server knows it.
 
@@ -97,6 +108,7 @@ class Pod:
     running: bool = True
     terminated: bool = False
     deleting: bool = False
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def bolt_address(self) -> str:
@@ -110,11 +122,28 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersWanted:
+    """Who the instances should know (P-U). `version` changes with any password and says nothing about it."""
+
+    version: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsersKnown:
+    """Which users of this version an instance lacks, or knows by another password: it was asked by logging in."""
+
+    version: str
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One ordinal of the StatefulSet.
 
     `answer` is the last answer of this incarnation; `refused` and `silent` count the probes without one since then;
-    `silent_since` is when the silence began. Probes during our own REGISTER or DROP are not counted (P-F1).
+    `silent_since` is when the silence began. Probes during our own REGISTER or DROP are not counted (P-F1). `denied`:
+    it refuses every password the controller has. `users` is None until this incarnation was asked.
     """
 
     ordinal: int
@@ -123,6 +152,8 @@ class Instance:
     refused: int = 0
     silent: int = 0
     silent_since: float | None = None
+    denied: bool = False
+    users: UsersKnown | None = None
 
     def fresh(self, now: float, within: float) -> Answer | None:
         """The answer, if it is recent and nothing since then contradicts it: no miss, no word of its death."""
@@ -166,11 +197,19 @@ class OnNoSyncReplica(StrEnum):
     BLOCK = "block"
 
 
+class OnDiverged(StrEnum):
+    """What to do with a replica that holds commits the main never had (P-R2)."""
+
+    RESEED = "reseed"
+    MANUAL = "manual"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The operator's choices and the protocol's waits. Times in seconds."""
 
     on_no_sync_replica: OnNoSyncReplica = OnNoSyncReplica.SERVE
+    on_diverged: OnDiverged = OnDiverged.RESEED
     probe_interval_s: float = 0.5
     cut_settle_s: float = 0.25  # P-F5: sidecars close within this
     partner_wait_s: float = 0.3  # P-S5: how long a `cut` waits for S1
@@ -181,8 +220,18 @@ class Policy:
     partner_grace_s: float = 1.0  # one tick of the main's own checker, which may heal the link by itself
     strict_wait_s: float = 2.0  # a strict registration that is not ready refuses writes meanwhile (P-S5)
     laggard_ts: int = 1000  # P-S5: nearer than this, a laggard goes straight to STRICT_SYNC
+    # For Memgraph's grace period (half an hour in its own chart), a node and an image: until then an order is open.
+    reseed_order_s: int = 3600
+    lonely_s: float = 3.0  # P-F1: a leader that reaches nobody for so long gives way
+    reader_grace_s: float = 3.0  # a lag that comes and goes closes no read connection (three of the main's checks)
+    restarts_s: float = 60.0  # P-F3: a main that was given up twice within this does not come back before its partner
+    wal_flush_every: int = 1  # P-F3, P-N3: above 1 a main that lost power may have lost what its partner has
     silent_probes: int = 3  # P-F1
     refused_probes: int = 2  # P-F1
+    # P-U: how long a `cut` waits for users. Without the wait a password that was taken back works for a few seconds
+    # more, on one instance; with it nobody works at all. A user costs Memgraph's bcrypt some 0.3 s. No user is begun
+    # later; the one that was may take a command's timeout more.
+    users_wait_s: float = 1.0
 
     @property
     def fresh_s(self) -> float:
@@ -191,17 +240,34 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchoverRequest:
-    """A person (or the CLI) asked for another main; `target` None leaves the choice to us."""
+class ReseedOrder:
+    """The order to begin this instance anew, once: for the successor of this very pod, in this epoch (P-R1).
 
-    target: int | None
+    `expires` is in seconds of the Unix clock: the node's init container compares it with its own.
+    """
+
+    ordinal: int
+    pod_uid: str
+    epoch: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReseedOrders:
+    """The ConfigMap with the orders: at most one is open. `resource_version` is None while there is no ConfigMap."""
+
+    open: ReseedOrder | None = None
+    resource_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Everything seen when a plan is made.
 
-    `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people.
+    `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people, and
+    `unix_s` the same as seconds, for what another machine has to compare. `other_controllers` are ready.
+    `request` is what a person asks for, `paused`
+    says who asked to only observe, and when. `users` is None where users are not the controller's business.
     """
 
     now: float
@@ -212,7 +278,12 @@ class Observation:
     replicas_wanted: int
     lease_epoch: int = 0
     lease_term: int = 0
-    request: SwitchoverRequest | None = None
+    other_controllers: int = 0
+    users: UsersWanted | None = None
+    orders: ReseedOrders = ReseedOrders()
+    unix_s: float = 0.0
+    request: Request | None = None
+    paused: str | None = None
     policy: Policy = field(default_factory=Policy)
 
     def instance(self, ordinal: int) -> Instance:

@@ -9,7 +9,7 @@ from controller.core.memory import Sighting
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role, Status
 from controller.core.reasons import Reason
 from controller.core.switchover import wanted_partner
-from controller.core.view import View, name_of, ordinal_of, registration, row_of, strict, target
+from controller.core.view import View, diverged, name_of, ordinal_of, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
 
@@ -37,7 +37,7 @@ def recorded(replica: Instance, row: Registration) -> SyncReplica:
 def best_replica(view: View, main: Instance) -> Instance | None:
     """The replica most likely to be caught up soonest: the wanted one, then same database, highest known ts."""
     answer = view.obs.answer(main)
-    wanted = wanted_partner(view)
+    wanted, ordered = wanted_partner(view), view.obs.orders.open
     candidates = []
     for instance in view.obs.instances:
         said = view.obs.answer(instance)
@@ -45,8 +45,10 @@ def best_replica(view: View, main: Instance) -> Instance | None:
             continue
         if instance.pod is None or instance.pod.deleting or instance.ordinal >= view.obs.replicas_wanted:
             continue
-        if view.obs.now < view.memory.backoff_until.get(instance.ordinal, 0.0):
+        if view.obs.now < view.memory.backoff_until.get(instance.ordinal, 0.0) or diverged(view, instance, main):
             continue
+        if ordered is not None and ordered.pod_uid == instance.pod.uid:
+            continue  # it is about to begin anew (P-R1)
         same = said.database_uuid == answer.database_uuid
         last_ts = view.memory.last_ts.get(instance.ordinal, -1)
         candidates.append((instance.ordinal == wanted, same, last_ts, -instance.ordinal, instance))
@@ -110,6 +112,8 @@ def _why_lost(view: View, main_answer: Answer, row: Registration | None) -> tupl
     made_for = view.memory.registered.get(row.name)
     if made_for is not None and instance.pod is not None and made_for != instance.pod.incarnation:
         return (lost, "it was restarted"), view
+    if _goes_without_successor(view, instance):
+        return (lost, "its pod is being deleted, and nobody else can take its place"), view
     view, sighting = _sight(view, main_answer, row)
     if row.status is Status.INVALID:
         # P-S6: the main's word counts; our own probe only says whether waiting for one of its checks is worth it.
@@ -119,6 +123,16 @@ def _why_lost(view: View, main_answer: Answer, row: Registration | None) -> tupl
         # P-S4: the same lag at the same ts twice is a lost second phase; nothing repairs it while the main is idle.
         return (Reason.PARTNER_LAGS, "it never got the end of a commit"), view
     return None, view
+
+
+def _goes_without_successor(view: View, partner: Instance) -> bool:
+    """P-S7 for two pods under `serve`: cleared before it goes, or every write would wait until its loss is noticed."""
+    if partner.pod is None or not partner.pod.deleting:
+        return False
+    if view.obs.policy.on_no_sync_replica is OnNoSyncReplica.BLOCK:
+        return False
+    others = set(range(view.obs.replicas_wanted)) - {partner.ordinal, view.document.master_index}
+    return not any(view.answers(view.obs.instance(ordinal), Role.REPLICA) for ordinal in others)
 
 
 def _sight(view: View, main_answer: Answer, row: Registration) -> tuple[View, Sighting]:

@@ -7,49 +7,106 @@ again. (What cannot be known is waited for: a Plan without an action says for wh
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from controller.core.actions import Plan
+from controller.core.answers import pause_or_resume, refuse_reseed, refuse_switchover, refuse_unreadable, while_paused
 from controller.core.complete import finish_cut
 from controller.core.failover import fail_over
+from controller.core.lonely import give_way, note_heard
 from controller.core.membership import delete_hung_main, demote_second_main, drop_unfit, register_missing
 from controller.core.memory import Memory
-from controller.core.model import Answer, Found, Observation, Role
+from controller.core.model import Absent, Answer, Found, Malformed, Observation, Role, Status
 from controller.core.partner import gain_partner, keep_partner
+from controller.core.promote import (
+    carry_out_promotion,
+    carry_out_without_document,
+    take_promotion,
+    take_promotion_without_document,
+)
 from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
+from controller.core.reseed import note_diverged, remark, reseed, take_reseed
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, raise_epoch
+from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
+
+_MAY_LAST: Final = frozenset({Reason.NO_CANDIDATE, Reason.UNPROTECTED})
+"""A cut waits for these as long as it takes: only then are requests answered within one."""
 
 
 def plan(obs: Observation, memory: Memory) -> Plan:
     """The next step for what is seen and remembered."""
+    memory = note_heard(obs, memory)
+    alone = give_way(obs, memory)
+    if alone is not None:
+        return alone
     stored = obs.stored
     if not isinstance(stored, Found):
-        return rebuild(obs, memory, stored)
+        return while_paused(obs, memory) or _without_document(obs, memory, stored)
     view = View(obs, memory, stored.document, stored.resource_version)
-    step = begin_term(view) or raise_epoch(view)
+    step = None if not serving(view) else while_paused(obs, memory)  # a cut under way is finished first
+    step = step or begin_term(view) or raise_epoch(view)
     if step is not None:
         return step
     view = view.remember(document=stored.document)
-    if not serving(view):
-        return finish_cut(view)
-    return _serve(view)
+    return carry_out_promotion(view) or (_serve(view) if serving(view) else _finish(view))
+
+
+def _without_document(obs: Observation, memory: Memory, stored: Absent | Malformed) -> Plan:
+    step = rebuild(obs, memory, stored)
+    if step.action is not None:
+        return step
+    return (
+        carry_out_without_document(obs, memory, stored)
+        or refuse_unreadable(obs, memory)
+        or pause_or_resume(obs, memory)
+        or take_promotion_without_document(obs, memory)
+        or refuse_switchover(obs, memory)
+        or refuse_reseed(obs, memory)
+        or step
+    )
+
+
+def _finish(view: View) -> Plan:
+    step = finish_cut(view)
+    if step.action is not None or step.reason not in _MAY_LAST:
+        return step
+    view = replace(view, memory=step.memory)
+    return _answer(view) or refuse_switchover(view.obs, view.memory) or step
+
+
+def _answer(view: View) -> Plan | None:
+    """Every request but a switchover, which needs a main that answers."""
+    return (
+        refuse_unreadable(view.obs, view.memory)
+        or pause_or_resume(view.obs, view.memory)
+        or take_promotion(view)
+        or take_reseed(view)
+    )
 
 
 def _serve(view: View) -> Plan:
     view = _note_serving(view)
     step = fail_over(view)
-    if step is not None:
+    if step is not None and step.action is not None:
         return step
+    asked = _answer(view)
+    if asked is not None:
+        return asked
+    if step is not None:
+        return refuse_switchover(view.obs, view.memory) or step
     answer = view.main_answer
     if answer is None:
+        if view.main.denied:
+            return view.plan(Reason.CREDENTIALS_REFUSED, denied([view.main]), None, 0.1)
         message = f"main {view.document.main_pod} has not answered for a moment"
         if view.answers(view.main, Role.MAIN):
             message = f"at the address of main {view.document.main_pod} answers the main of another database"
-        return view.plan(Reason.STEADY, message, None, 0.1)
-    view = _note_positions(view, answer)
-    step = demote_second_main(view) or delete_hung_main(view)
+        return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
+    view = note_diverged(_note_registrations(view, answer), answer)
+    step = demote_second_main(view, view.main) or delete_hung_main(view, view.main)
     if step is not None:
         return step
     kept = keep_partner(view, answer)
@@ -59,7 +116,9 @@ def _serve(view: View) -> Plan:
     step = (
         switch_over(view, answer)
         or drop_unfit(view, answer)
+        or apply_users(view)
         or gain_partner(view, answer)
+        or reseed(view)
         or register_missing(view, answer)
         or _read_addresses(view, answer)
     )
@@ -77,13 +136,14 @@ def _note_serving(view: View) -> View:
     return view
 
 
-def _note_positions(view: View, answer: Answer) -> View:
-    positions = dict(view.memory.last_ts)
-    for row in answer.registrations or ():
-        ordinal = ordinal_of(row.name)
-        if ordinal is not None and row.ts is not None:
-            positions[ordinal] = row.ts
-    return replace(view, memory=replace(view.memory, last_ts=positions))
+def _note_registrations(view: View, answer: Answer) -> View:
+    rows, known, now = answer.registrations or (), view.memory.invalid_since, view.obs.now
+    ours = [(ordinal, row) for row in rows if (ordinal := ordinal_of(row.name)) is not None]
+    return view.remember(
+        last_ts={**view.memory.last_ts, **{o: row.ts for o, row in ours if row.ts is not None}},
+        streamed_at={**view.memory.streamed_at, **{o: now for o, row in ours if row.streams}},
+        invalid_since={r.name: known.get(r.name, now) for r in rows if r.status is Status.INVALID},
+    )
 
 
 def _read_addresses(view: View, answer: Answer) -> Plan | None:
@@ -95,8 +155,16 @@ def _read_addresses(view: View, answer: Answer) -> Plan | None:
 
 
 def _steady(view: View) -> Plan:
-    document = view.document
+    document, refusing = view.document, denied(view.obs.instances)
     if document.sync is None:
+        reason = Reason.UNPROTECTED
         message = f"{document.main_pod} is main, and no replica is known to hold every write"
-        return view.plan(Reason.UNPROTECTED, message)
-    return view.plan(Reason.STEADY, f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write")
+    else:
+        reason = Reason.CREDENTIALS_REFUSED if refusing else Reason.STEADY
+        message = f"{document.main_pod} is main, replica {document.sync.ordinal} holds every write"
+    if refusing:
+        message = f"{message}; {refusing}"
+    remarked = remark(view)
+    if remarked is not None:
+        reason, message = remarked[0], f"{message}; {remarked[1]}"
+    return view.plan(reason, message)

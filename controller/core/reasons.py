@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # Terms (W) and rebuild (B)
     TERM_BEGUN = "TermBegun"
     SUPERSEDED = "Superseded"
+    REACHES_NOBODY = "ReachesNobody"
     EPOCH_RAISED = "EpochRaised"
     DOCUMENT_RESTORED = "DocumentRestored"
     DOCUMENT_MENDED = "DocumentMended"
@@ -21,7 +22,9 @@ class Reason(StrEnum):
     ADOPTED = "Adopted"
     WAITING_FOR_INSTANCES = "WaitingForInstances"
     REBUILD_AMBIGUOUS = "RebuildAmbiguous"
+    PROMOTED_BY_COMMAND = "PromotedByCommand"
     # Failover (F)
+    MAIN_UNHEARD = "MainUnheard"
     MAIN_POD_GONE = "MainPodGone"
     MAIN_TERMINATED = "MainTerminated"
     MAIN_RESTARTED = "MainRestarted"
@@ -42,7 +45,10 @@ class Reason(StrEnum):
     SWITCHOVER_ABORTED = "SwitchoverAborted"
     SWITCHOVER_REFUSED = "SwitchoverRefused"
     SWITCHOVER_BECAME_FAILOVER = "SwitchoverBecameFailover"
+    # Requests
     REQUEST_ANSWERED = "RequestAnswered"
+    REQUEST_REFUSED = "RequestRefused"
+    PAUSED = "Paused"
     # Sync partner and registrations (S)
     PARTNER_LOST = "PartnerLost"
     PARTNER_LAGS = "PartnerLags"
@@ -53,3 +59,12 @@ class Reason(StrEnum):
     REPLICA_REGISTERING = "ReplicaRegistering"
     REGISTRATION_DROPPED = "RegistrationDropped"
     READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
+    # Users (U)
+    USERS_APPLYING = "UsersApplying"
+    CREDENTIALS_REFUSED = "CredentialsRefused"
+    # Diverged replicas (R)
+    DIVERGED_REPLICA = "DivergedReplica"
+    RESEEDING = "Reseeding"
+    RESEEDED = "Reseeded"
+    RESEED_WITHDRAWN = "ReseedWithdrawn"
+    RESEED_FAILED = "ReseedFailed"

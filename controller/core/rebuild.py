@@ -8,6 +8,8 @@ from controller.core.actions import Plan, Publish
 from controller.core.memory import Memory
 from controller.core.model import Absent, Answer, Instance, Malformed, Observation, Role
 from controller.core.reasons import Reason
+from controller.core.requests import promote_command
+from controller.core.users import denied
 from sidecar.contract.state import CutKind, Document, Phase
 
 
@@ -27,7 +29,7 @@ def _restore(obs: Observation, memory: Memory, stored: Absent | Malformed, known
         reason, message = Reason.DOCUMENT_RESTORED, "the document had vanished: created again"
         epoch = known.epoch + 1 if memory.write_unanswered else known.epoch
     document = replace(known, epoch=epoch)
-    return _publish(obs, memory, stored, document, reason, message)
+    return create(obs, memory, stored, document, reason, message)
 
 
 def _from_instances(obs: Observation, memory: Memory, stored: Absent | Malformed) -> Plan:
@@ -37,6 +39,8 @@ def _from_instances(obs: Observation, memory: Memory, stored: Absent | Malformed
     if not expected or len(answered) < len(expected):
         missing = [str(i.ordinal) for i in expected if i not in [x for x, _ in answered]]
         message = f"no document yet: waiting for instance {', '.join(missing) or '0'} to answer"
+        refusing = denied(expected)
+        message = f"{message}; {refusing}" if refusing else message
         return Plan(Reason.WAITING_FOR_INSTANCES, message, None, 0.1, memory)
     named = _who_was_main(answered)
     if named is None:
@@ -44,10 +48,15 @@ def _from_instances(obs: Observation, memory: Memory, stored: Absent | Malformed
             f"{i.pod.name if i.pod else i.ordinal}: {a.role.value}, epoch marker {a.marker}, {a.vertices} vertices"
             for i, a in answered
         )
-        message = f"no document, and who was main cannot be told ({each}): a person has to decide"
+        commands = " or ".join(promote_command(i.ordinal) for i, _ in answered)
+        message = f"no document, and who was main cannot be told ({each}): a person has to decide, by {commands}"
         return Plan(Reason.REBUILD_AMBIGUOUS, message, None, 1.0, memory)
     instance, answer, reason = named
-    return _publish(obs, memory, stored, _first_document(obs, memory, stored, instance, answer), reason, "")
+    document = first_document(obs, memory, stored, instance, answer)
+    if reason is not Reason.BOOTSTRAP:
+        # Who was left out may hold what this one lacks: the re-seed must not take it for an old copy (P-R1).
+        document = replace(document, rebuilt_term=document.term, rebuilt_epoch=document.epoch)
+    return create(obs, memory, stored, document, reason, "")
 
 
 def _who_was_main(answered: list[tuple[Instance, Answer]]) -> tuple[Instance, Answer, Reason] | None:
@@ -68,7 +77,7 @@ def _marker(answer: Answer) -> int:
     return answer.marker if answer.marker is not None else -1
 
 
-def _first_document(
+def first_document(
     obs: Observation, memory: Memory, stored: Absent | Malformed, instance: Instance, answer: Answer
 ) -> Document:
     """Named as last main of a `cut`: finishing that cut does the rest (P-F7)."""
@@ -95,9 +104,10 @@ def _first_document(
     )
 
 
-def _publish(
+def create(
     obs: Observation, memory: Memory, stored: Absent | Malformed, document: Document, reason: Reason, message: str
 ) -> Plan:
+    """A plan that stores this document where there is none."""
     message = message or f"{document.main_pod} is named the last main; it becomes main if it answers"
     signed = replace(document, reason=reason.value, message=message, writer=obs.identity, updated_at=obs.updated_at)
     version = stored.resource_version if isinstance(stored, Malformed) else None

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.core.actions import AnswerRequest, Demote, Plan
+from controller.core.actions import Demote, Plan
+from controller.core.answers import accept, refuse
 from controller.core.memory import CutProgress
 from controller.core.model import Answer, Role
 from controller.core.reasons import Reason
+from controller.core.requests import Request, SwitchoverRequest
 from controller.core.view import View, name_of, registration, target, without_reader
 from sidecar.contract.state import CutKind, Phase
 
 
 def wanted_partner(view: View) -> int | None:
     """The ordinal the sync partner should have for a switchover that was asked for; None: any (P-S7)."""
-    request = view.obs.request
-    if request is not None and request.target not in (None, view.document.master_index):
-        return request.target
+    wanted = view.obs.request.wanted if view.obs.request else None
+    if isinstance(wanted, SwitchoverRequest) and wanted.target not in (None, view.document.master_index):
+        return wanted.target
     return view.memory.switchover
 
 
 def switch_over(view: View, answer: Answer) -> Plan | None:
     """Begin a switchover if one was asked for, or if the main's pod is being deleted and its partner stays."""
-    main, request = view.main, view.obs.request
+    main, asked = view.main, view.obs.request
     assert main.pod is not None, "the main just answered"
-    if request is not None and view.memory.switchover is None:
-        return _take_request(view, answer, request.target)
+    if asked is not None and isinstance(asked.wanted, SwitchoverRequest) and view.memory.switchover is None:
+        return _take_request(view, answer, asked, asked.wanted.target)
     if view.memory.switchover is None and not main.pod.deleting:
         return None
     partner = view.partner()
-    if partner is None or partner.pod is None or partner.pod.deleting or not _holds_everything(view, answer):
+    if partner is None or partner.pod is None or partner.pod.deleting or not _nearly_there(view, answer):
         if view.memory.switchover is None:
             return None
         return view.plan(Reason.SWITCHOVER_WAITING, "waiting for a replica that holds every write", None, 0.1)
@@ -46,29 +48,28 @@ def switch_over(view: View, answer: Answer) -> Plan | None:
     )
 
 
-def _take_request(view: View, answer: Answer, wanted: int | None) -> Plan | None:
+def _take_request(view: View, answer: Answer, asked: Request, wanted: int | None) -> Plan | None:
     """Answer the request *before* the cut: a leader that dies in between loses it, and never does it twice."""
     document = view.document
+
+    def refused(why: str) -> Plan:
+        return refuse(view.obs, view.memory, asked, why)
+
     if wanted == document.master_index:
-        return _refuse(view, f"instance {wanted} is the main already")
+        return refused(f"instance {wanted} is the main already")
     if wanted is not None and wanted >= view.obs.replicas_wanted:
-        return _refuse(view, f"there is no instance {wanted}")
+        return refused(f"there is no instance {wanted}")
     sync = document.sync
     if sync is None or (wanted is not None and sync.ordinal != wanted):
         if wanted is not None and not view.answers(view.obs.instance(wanted), Role.REPLICA):
-            return _refuse(view, f"instance {wanted} does not answer as a replica")
+            return refused(f"instance {wanted} does not answer as a replica")
         if not any(view.answers(i, Role.REPLICA) for i in view.obs.instances):
-            return _refuse(view, "no replica answers")
+            return refused("no replica answers")
         return None  # partner.py makes it the partner first; the request stays until then
-    if not _holds_everything(view, answer):
+    if not _nearly_there(view, answer):
         return None
-    view = view.remember(switchover=sync.ordinal)
-    message = f"switchover to instance {sync.ordinal} accepted"
-    return view.plan(Reason.REQUEST_ANSWERED, message, AnswerRequest(), 0.0)
-
-
-def _refuse(view: View, why: str) -> Plan:
-    return view.plan(Reason.SWITCHOVER_REFUSED, f"switchover refused: {why}", AnswerRequest(), 0.0)
+    memory = replace(view.memory, switchover=sync.ordinal)
+    return accept(view.obs, memory, asked, f"switchover to instance {sync.ordinal} accepted")
 
 
 def while_main_is_main(view: View, cut: CutProgress) -> Plan | None:
@@ -97,3 +98,10 @@ def _holds_everything(view: View, answer: Answer) -> bool:
     sync = view.document.sync
     row = registration(answer, sync.registration) if sync else None
     return row is not None and row.caught_up
+
+
+def _nearly_there(view: View, answer: Answer) -> bool:
+    """Near enough to cut: the rest is waited for within the cut, where nobody writes any more."""
+    sync = view.document.sync
+    row = registration(answer, sync.registration) if sync else None
+    return row is not None and row.streams and row.behind is not None and row.behind >= -view.obs.policy.laggard_ts

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from controller.core.actions import Action, Plan, Publish, Target
 from controller.core.memory import Memory
-from controller.core.model import Answer, Instance, Mode, Observation, Registration, Role
+from controller.core.model import Answer, Instance, Mode, Observation, Registration, Role, Status
 from controller.core.reasons import Reason
 from sidecar.contract.state import Document, Phase, advance
 
@@ -115,6 +115,14 @@ def row_of(answer: Answer, ordinal: int) -> Registration | None:
     return next((row for row in answer.registrations or () if ordinal_of(row.name) == ordinal), None)
 
 
+def diverged(view: View, instance: Instance, main: Instance) -> bool:
+    """Whether this process is known to hold commits that this main never had (M-3.4)."""
+    if instance.pod is None or main.pod is None:
+        return False
+    between = (instance.pod.incarnation, main.pod.incarnation)
+    return view.memory.diverged.get(instance.ordinal) == between
+
+
 def identity_of(instance: Instance, answer: Answer) -> dict[str, Any]:
     """The document's main… keys for this instance."""
     assert instance.pod is not None, "only a running pod can be published"
@@ -134,9 +142,21 @@ def readers(view: View, main: Instance, answer: Answer) -> tuple[str, ...]:
     for row in answer.registrations or ():
         ordinal = ordinal_of(row.name)
         instance = view.obs.instance(ordinal) if ordinal is not None else None
-        if instance and instance.pod and instance.ordinal != main.ordinal and row.streams and not instance.pod.deleting:
+        if instance is None or instance.pod is None or instance.ordinal == main.ordinal or instance.pod.deleting:
+            continue
+        if row.streams or _lags_for_a_moment(view, instance, row):
             addresses.append((instance.ordinal, instance.pod.bolt_address))
     return tuple(address for _, address in sorted(set(addresses)))
+
+
+def _lags_for_a_moment(view: View, instance: Instance, row: Registration) -> bool:
+    """A published reader whose lag comes and goes: taking it away would close its connections each time."""
+    pod, at = instance.pod, view.memory.streamed_at.get(instance.ordinal)
+    if pod is None or at is None or row.status not in (Status.RECOVERY, Status.INVALID):
+        return False
+    published = pod.bolt_address in view.document.read_addresses
+    answers = view.answers(instance, Role.REPLICA)
+    return published and answers and view.obs.now - at < view.obs.policy.reader_grace_s
 
 
 def without_reader(view: View, candidate: Instance | None) -> tuple[str, ...]:

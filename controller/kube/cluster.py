@@ -1,4 +1,4 @@
-"""The Memgraph pods: followed by a watch, deleted by UID; the StatefulSet's size; requests and Events."""
+"""The Memgraph pods: followed by a watch, deleted by UID; the StatefulSet's size; Events."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import aiohttp
 import anyio
 from kubernetes.aio import client
 
-from controller.core.model import Pod, SwitchoverRequest
-from controller.kube.client import CALL_TIMEOUT_S, meta, reading, version_of, watching, writing
-from controller.kube.pods import to_pod
+from controller.core.model import Pod, ReseedOrder, ReseedOrders
+from controller.kube.client import CALL_TIMEOUT_S, meta, version_of, watching, writing
+from controller.kube.pods import is_ready, to_pod
+from controller.kube.reseed import OrderStore
 from controller.settings import Settings
 from sidecar.contract import names
 
 _WATCH_S: Final = 60  # bounds how long a watch that died silently hides a change; probes do not wait for it
 _AGAIN_S: Final = 0.2  # after a broken watch; the API server's own limits protect it from one controller
 _SIZE_EVERY_S: Final = 5.0
-_REQUEST_KEY: Final = "switchover"
 
 
 def name_of(pod: client.V1Pod) -> str:
@@ -38,7 +38,9 @@ class Cluster:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._settings = settings
+        self._orders = OrderStore(api, settings.namespace, names.reseed_config_map(settings.release))
         self._raw: dict[str, client.V1Pod] = {}
+        self._controllers: dict[str, client.V1Pod] = {}
         self._volumes: dict[str, str] = {}
         self._pods: dict[int, Pod] = {}
         self._wanted = 0
@@ -53,6 +55,11 @@ class Cluster:
     def replicas_wanted(self) -> int:
         """spec.replicas of the StatefulSet; 0 until it was read."""
         return self._wanted
+
+    @property
+    def other_controllers(self) -> int:
+        """How many other controller pods of this release are ready."""
+        return sum(is_ready(pod) for name, pod in self._controllers.items() if name != self._settings.identity)
 
     async def watch_pods(self, changed: PodsChanged) -> None:
         """Follow the pods until cancelled; `changed` is called with every new picture."""
@@ -97,33 +104,22 @@ class Cluster:
             except (client.ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError):
                 await anyio.sleep(_AGAIN_S)
 
-    async def delete_pod(self, pod: Pod) -> None:
-        """Delete this very pod with grace 0. Raises Conflict if it is another one by now."""
-        body = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.uid))
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        """Delete this very pod with grace 0, or with its own. Raises Conflict if it is another one by now."""
+        grace = None if graceful else 0
+        body = client.V1DeleteOptions(grace_period_seconds=grace, preconditions=client.V1Preconditions(uid=pod.uid))
         async with writing(f"deleting pod {pod.name}"):
             await self._core.delete_namespaced_pod(
                 pod.name, self._settings.namespace, body=body, _request_timeout=CALL_TIMEOUT_S
             )
 
-    async def request(self) -> SwitchoverRequest | None:
-        """What a person asks for now. Raises Unavailable."""
-        stored = await self._read_requests()
-        text = ((stored.data if stored else None) or {}).get(_REQUEST_KEY, "").strip()
-        if not text:
-            return None
-        return SwitchoverRequest(int(text) if text.isascii() and text.isdigit() else None)
+    async def reseed_orders(self) -> ReseedOrders:
+        """The open re-seed order. Raises Unavailable."""
+        return await self._orders.read()
 
-    async def clear_request(self) -> None:
-        """Take the request away; one that was changed meanwhile stays. Raises Conflict, Unavailable."""
-        stored = await self._read_requests()
-        if stored is None or _REQUEST_KEY not in (stored.data or {}):
-            return
-        stored.data = {key: value for key, value in (stored.data or {}).items() if key != _REQUEST_KEY}
-        name = names.requests_config_map(self._settings.release)
-        async with writing("answering the request"):
-            await self._core.replace_namespaced_config_map(
-                name, self._settings.namespace, stored, _request_timeout=CALL_TIMEOUT_S
-            )
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        """Make this the only open order, or none. Raises Conflict, LostAnswer, Unavailable."""
+        await self._orders.write(order, resource_version)
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event on the StatefulSet. Raises Unavailable."""
@@ -145,26 +141,22 @@ class Cluster:
         async with writing("recording an Event"):
             await self._core.create_namespaced_event(settings.namespace, body, _request_timeout=CALL_TIMEOUT_S)
 
-    async def _read_requests(self) -> client.V1ConfigMap | None:
-        name = names.requests_config_map(self._settings.release)
-        try:
-            async with reading("reading the requests"):
-                return await self._core.read_namespaced_config_map(
-                    name, self._settings.namespace, _request_timeout=CALL_TIMEOUT_S
-                )
-        except client.ApiException:
-            return None
-
     async def _follow_pods(self, changed: PodsChanged) -> None:
         call, namespace = self._core.list_namespaced_pod, self._settings.namespace
         listed = await call(namespace, _request_timeout=CALL_TIMEOUT_S)
         self._raw = {name_of(pod): pod for pod in listed.items if self._ours(pod)}
+        self._controllers = {name_of(pod): pod for pod in listed.items if self._controller(pod)}
         await self._picture(changed)
         async with watching() as stream:
             async for event in stream.stream(
                 call, namespace, resource_version=version_of(listed), timeout_seconds=_WATCH_S
             ):
                 pod = event["object"]
+                if isinstance(pod, client.V1Pod) and self._controller(pod):
+                    if event["type"] == "DELETED":
+                        self._controllers.pop(name_of(pod), None)
+                    else:
+                        self._controllers[name_of(pod)] = pod
                 if not isinstance(pod, client.V1Pod) or not self._ours(pod):
                     continue
                 if event["type"] == "DELETED":
@@ -175,6 +167,13 @@ class Cluster:
 
     def _ours(self, pod: client.V1Pod) -> bool:
         return self._ordinal.fullmatch(name_of(pod)) is not None
+
+    def _controller(self, pod: client.V1Pod) -> bool:
+        labels = meta(pod).labels or {}
+        return (
+            labels.get(names.COMPONENT_LABEL) == "controller"
+            and labels.get(names.INSTANCE_LABEL) == self._settings.release
+        )
 
     async def _picture(self, changed: PodsChanged) -> None:
         pods: dict[int, Pod] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubernetes.aio import client
 
-from controller.core.model import Pod
+from controller.core.model import Pod, Shown
 from controller.kube.client import meta
 from controller.settings import Settings
 from sidecar.contract import names
@@ -31,7 +31,23 @@ def to_pod(raw: client.V1Pod, volume: str, settings: Settings) -> Pod:
         running=bool(state and state.running),
         terminated=bool(state and state.terminated) or _waits_after_death(memgraph),
         deleting=meta(raw).deletion_timestamp is not None,
+        shown=_shown(raw),
     )
+
+
+def _shown(raw: client.V1Pod) -> Shown:
+    role = (meta(raw).labels or {}).get(names.ROLE_LABEL, "")
+    conditions = (raw.status.conditions if raw.status else None) or []
+    found = next((c for c in conditions if c.type == names.IN_SYNC_CONDITION), None)
+    if found is None:
+        return Shown(role)
+    return Shown(role, found.status == "True", found.reason or "", found.message or "")
+
+
+def is_ready(raw: client.V1Pod) -> bool:
+    """Whether the API server says that the pod is ready."""
+    conditions = (raw.status.conditions if raw.status else None) or []
+    return any(c.type == "Ready" and c.status == "True" for c in conditions)
 
 
 def containers_of(raw: client.V1Pod) -> list[client.V1Container]:

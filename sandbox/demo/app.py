@@ -30,6 +30,8 @@ LOG: Final = logging.getLogger(__name__)
 _QUERY: Final = "CREATE (:Write {id: $id})"
 _PACE: Final = {"managed": (4, 50.0), "fixed": (1, 10.0)}
 """By mode: workers, writes a second over all of them."""
+CANCELLED: Final = "Cancelled"
+"""The error of a write that was under way when the app was stopped: not one that the app saw."""
 _STOP_GRACE_S: Final = 2.0
 """How long writes in flight may finish after SIGTERM; a pod's own grace is far longer."""
 
@@ -109,7 +111,7 @@ class _Writer:
 
         self._record(Record(Kind.INVOKE, self._settings.name, write_id, time.time()))
         started = time.monotonic()
-        kind, name, message = Kind.INFO, "Cancelled", "the app was stopped before the answer came"
+        kind, name, message = Kind.INFO, CANCELLED, "the app was stopped before the answer came"
         try:
             async with self._driver.session() as session:
                 await session.execute_write(create)

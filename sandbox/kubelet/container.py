@@ -1,7 +1,8 @@
 """One container: a process that is started, probed, and started again after it ended.
 
 A dead container comes back after a fixed delay. A real kubelet restarts it at once the first time and then backs off
-(10 s, 20 s, ... 5 min), and forgets the backoff after ten quiet minutes. livenessProbe is not run.
+(10 s, 20 s, ... 5 min), and forgets the backoff after ten quiet minutes. A death is noticed at once, or at the next of
+the looks that a real kubelet takes every second (`relist_s`). livenessProbe is not run.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Container:
 
     def __init__(
         self, role: Role, manifest: Object, place: Place, restart_policy: str, *, groups: Groups, folder: Path,
-        log: Path, restart_delay_s: float, prepare: Callable[[Object], Awaitable[Launch]], changed: Callable[[], None],
+        log: Path, restart_delay_s: float, relist_s: float, prepare: Callable[[Object], Awaitable[Launch]],
+        changed: Callable[[], None],
     ) -> None:  # fmt: skip
         self.state = State(manifest["name"], role, manifest.get("image", ""))
         self.passed = anyio.Event()
@@ -47,6 +49,7 @@ class Container:
         self._folder = folder
         self._log = log
         self._delay_s = restart_delay_s
+        self._relist_s = relist_s
         self._prepare = prepare
         self._changed = changed
         self._group: Group | None = None
@@ -67,10 +70,22 @@ class Container:
 
     def stop(self, number: int) -> None:
         """Signal the process; it will not be started again."""
-        self._stopping = True
-        self._idle.cancel()
+        self._last_life()
         if self._group is not None:
             self._group.send(number)
+
+    async def end(self) -> None:
+        """What precedes SIGTERM (a preStop `sleep`; no other hook is known here), SIGTERM, and the process' end."""
+        self._last_life()
+        hook = (self._manifest.get("lifecycle") or {}).get("preStop") or {}
+        with anyio.move_on_after(hook.get("sleep", {}).get("seconds", 0)):
+            await self.ended.wait()
+        self.stop(signal.SIGTERM)
+        await self.ended.wait()
+
+    def _last_life(self) -> None:
+        self._stopping = True
+        self._idle.cancel()
 
     async def _once(self) -> bool:
         """One life of the process; whether there is to be another."""
@@ -96,6 +111,9 @@ class Container:
         state.started_at, state.message = _now(), ""
         self._changed()
         code = await self._live(group, started)
+        if self._relist_s and not self._stopping:
+            with anyio.CancelScope() as self._idle:
+                await anyio.sleep(self._relist_s - anyio.current_time() % self._relist_s)
         return self._after(code)
 
     async def _live(self, group: Group, started: Launch) -> int:

@@ -33,18 +33,18 @@ RESTART_DELAY_S: Final = 1.0
 
 class Kubelet:
     """Runs pods. `folder` gets pods/<namespace>_<pod>/<container>.log and the volumes; `changed` is called whenever a
-    container's or a pod's state changed."""
+    container's or a pod's state changed. For the seconds see container.py."""
 
     def __init__(
         self, kube: Kube, groups: Groups, folder: Path, addresses: Addresses, *,
-        restart_delay_s: float = RESTART_DELAY_S, changed: Callable[[], None] = lambda: None,
+        restart_delay_s: float = RESTART_DELAY_S, relist_s: float = 0.0, changed: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         server = urlsplit(kube.server)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {env.API_HOST: server.hostname or "", env.API_PORT: str(server.port), "PYTHONUNBUFFERED": "1"}
         self._kube = kube
         self._addresses = addresses
-        self._setting = Setting(kube, groups, folder.resolve(), environment, restart_delay_s)
+        self._setting = Setting(kube, groups, folder.resolve(), environment, restart_delay_s, relist_s)
         self._changed = changed
         self._wake = anyio.Event()
         self._mirror = Mirror(kube, "pods", None, self._woken)

@@ -1,5 +1,5 @@
 """One pod, from its start to its last process: init containers in order, native sidecars, main containers, status,
-and deletion (SIGTERM, grace, SIGKILL, object removed)."""
+and deletion (preStop, SIGTERM, grace, SIGKILL, object removed)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from sandbox.kube import Kube, Refused
 from sandbox.kubelet.container import Container
 from sandbox.kubelet.core import containers
 from sandbox.kubelet.core.containers import ConfigError, Launch, Place, Role
-from sandbox.kubelet.core.status import State, pod_status
+from sandbox.kubelet.core.status import State, gates_of, pod_status
 from sandbox.kubelet.processes import Groups
 from sandbox.kubelet.volumes import TokenFile, Volumes, mounts
+from sandbox.kubernetes.core.patches import STRATEGIC
 from sidecar.contract.logs import emit
 
 Object = dict[str, Any]
@@ -40,6 +41,7 @@ class Setting:
     folder: Path
     environment: Mapping[str, str]
     restart_delay_s: float
+    relist_s: float
 
 
 class Pod:
@@ -64,6 +66,7 @@ class Pod:
         self._started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._containers = [self._container(role, item) for role, item in containers.in_start_order(manifest)]
         self._dirty = anyio.Event()
+        self._gates = gates_of(manifest)
         self._ending = anyio.Event()
         self._grace = anyio.CancelScope()
         self._removed = False
@@ -93,8 +96,12 @@ class Pod:
             await self._retry(self._remove_object)
 
     def observe(self, manifest: Object) -> None:
-        """The object as it is now: a deletionTimestamp begins the end, a shorter grace hastens it."""
+        """The object as it is now: a deletionTimestamp begins the end, a shorter grace hastens it; gates open."""
         metadata = manifest["metadata"]
+        gates = gates_of(manifest)
+        if gates != self._gates:
+            self._gates = gates
+            self._dirty.set()
         if "deletionTimestamp" in metadata:
             seconds = float(metadata.get("deletionGracePeriodSeconds", 30))
             self._grace.deadline = min(self._grace.deadline, anyio.current_time() + seconds)
@@ -111,7 +118,7 @@ class Pod:
         return Container(
             role, manifest, self.place, self._policy, groups=setting.groups, folder=self._own,
             log=self._folder / f"{manifest['name']}.log", restart_delay_s=setting.restart_delay_s,
-            prepare=self._prepare, changed=self._changed,
+            relist_s=setting.relist_s, prepare=self._prepare, changed=self._changed,
         )  # fmt: skip
 
     async def _start(self, tasks: TaskGroup) -> None:
@@ -139,17 +146,16 @@ class Pod:
         return containers.launch(self.manifest, container, self.place, places, sources, self._setting.environment)
 
     async def _terminate(self) -> None:
-        """SIGTERM to the main containers, then to the sidecars in reverse order, and SIGKILL when the grace is over."""
+        """End the main containers, then the sidecars in reverse order; SIGKILL when the grace is over."""
         begun = [container for container in self._containers if not container.ended.is_set()]
         running = [container for container in begun if container.state.pid is not None or container.state.restarts]
         waves = [[c for c in running if c.state.role is not Role.SIDECAR]]
         waves += [[c] for c in reversed(running) if c.state.role is Role.SIDECAR]
         with self._grace:
             for wave in waves:
-                for container in wave:
-                    container.stop(signal.SIGTERM)
-                for container in wave:
-                    await container.ended.wait()
+                async with anyio.create_task_group() as ends:
+                    for container in wave:
+                        ends.start_soon(container.end)
         for container in begun:
             container.stop(signal.SIGKILL)
         for container in running:
@@ -174,10 +180,10 @@ class Pod:
             await self._retry(lambda: self._volumes.renew(token))
 
     async def _write_status(self) -> None:
-        status = pod_status(self.states, self.place, self._policy, self._started_at)
-        await self._setting.kube.patch(
-            "pods", self.namespace, self.name, {"metadata": {"uid": self.uid}, "status": status}, "status"
-        )
+        """Conditions are merged: those of others are not the kubelet's to touch."""
+        status = pod_status(self.states, self.place, self._policy, self._started_at, self._gates)
+        body = {"metadata": {"uid": self.uid}, "status": status}
+        await self._setting.kube.patch("pods", self.namespace, self.name, body, "status", kind=STRATEGIC)
 
     async def _publish_ports(self) -> None:
         """Where pods share an address: what others read in the pod's spec must be the ports in use."""

@@ -4,6 +4,8 @@ Commands (all answer `{"ok": true, ...}` or `{"ok": false, "error": "..."}`):
 
 * `{"knob": "link", "peer": "<registration address or *>", "state": "ok|refuse|blackhole|delay", "delay_ms": N}`:
   what this instance, as a main, sends to that replica.
+* `{"knob": "client", "name": "<beginning of a user agent>", "state": "ok|blackhole"}`: what clients of that name send
+  waits, as if the network between them and this instance lost it, until `ok`.
 * `{"knob": "lose_finalize", "times": 1}`: throw away the next decisions of two-phase commits.
 * `{"knob": "lock_busy", "times": N}`: the next role changes, registrations and drops find the role lock held.
 * `{"knob": "hang", "rpc": "prepare|finalize|heartbeat|swap|system|wal|snapshot|ping|*", "when": "before|after",
@@ -29,6 +31,8 @@ import anyio
 from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from sandbox.memgraph import clients as client_faults
+from sandbox.memgraph.clients import Clients
 from sandbox.memgraph.core.instance import Instance
 from sandbox.memgraph.core.messages import KINDS
 from sandbox.memgraph.disk import Disk
@@ -52,9 +56,12 @@ async def send(address: str, port: int, command: dict[str, Any]) -> dict[str, An
 class Admin:
     """Executes commands on a running instance."""
 
-    def __init__(self, instance: Instance, link: Link, listener: ReplicationListener, disk: Disk) -> None:
+    def __init__(
+        self, instance: Instance, link: Link, clients: Clients, listener: ReplicationListener, disk: Disk
+    ) -> None:
         self._instance = instance
         self._link = link
+        self._clients = clients
         self._listener = listener
         self._disk = disk
 
@@ -86,6 +93,11 @@ class Admin:
                     raise ValueError(f"state is {state!r}: use one of {', '.join(STATES)}")
                 self._link.set_fault(str(rest.get("peer", "*")), state, float(rest.get("delay_ms", 0)) / 1000)
                 return {}
+            case {"knob": "client", "name": str(name), "state": state} if name:
+                if state not in client_faults.STATES:
+                    raise ValueError(f"state is {state!r}: use one of {', '.join(client_faults.STATES)}")
+                self._clients.set_fault(name, state)
+                return {}
             case {"knob": "lose_finalize", **rest}:
                 self._link.lose_finalizes = int(rest.get("times", 1))
                 return {}
@@ -113,7 +125,7 @@ class Admin:
             case {"show": "state"}:
                 return self._state()
         raise ValueError(
-            "unknown command: give a knob (link, lose_finalize, lock_busy, hang, disk), kill (power, wipe) "
+            "unknown command: give a knob (link, client, lose_finalize, lock_busy, hang, disk), kill (power, wipe) "
             "or show=state"
         )
 

@@ -15,6 +15,7 @@ from typing import Final, cast
 import anyio
 from anyio.abc import TaskGroup
 
+from sandbox.memgraph.clients import Clients
 from sandbox.memgraph.core import errors
 from sandbox.memgraph.core.bolt.messages import failure, protocol_failure
 from sandbox.memgraph.core.bolt.results import Abandoned
@@ -36,8 +37,9 @@ leaving together: nobody else waits for longer than these take."""
 class BoltConnection(asyncio.Protocol):
     """One client. `run_id` names this process in every summary."""
 
-    def __init__(self, runtime: Runtime, tasks: TaskGroup, *, run_id: str = "") -> None:
+    def __init__(self, runtime: Runtime, clients: Clients, tasks: TaskGroup, *, run_id: str = "") -> None:
         self._runtime = runtime
+        self._clients = clients
         self._tasks = tasks
         self._run_id = run_id
         self._decoder = Decoder()
@@ -166,6 +168,7 @@ class BoltConnection(asyncio.Protocol):
                 self._transport.resume_reading()
             if isinstance(message, ProtocolError):
                 raise message
+            await self._clients.reached_by(session.client)
             await self._runtime.run(session.handle(message))
             self._flush_soon()
             if not self._writable.is_set():

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from sandbox.memgraph.admin import Admin
 from sandbox.memgraph.bolt_server import BoltConnection
+from sandbox.memgraph.clients import Clients
 from sandbox.memgraph.core.compat import COMPAT
 from sandbox.memgraph.core.cypher.ast import UserChange
 from sandbox.memgraph.core.errors import QueryError
@@ -83,8 +84,9 @@ async def serve(flags: Flags) -> None:
             runtime = Runtime(instance, disk, link, tasks)
             listener = ReplicationListener(flags.bolt_address, runtime.receive, tasks)
             runtime.listen, runtime.stop_listening = listener.open, listener.close
-            admin = Admin(instance, link, listener, disk)
-            async with _listening(flags, runtime, admin, tasks, init_lines, tls):
+            clients = Clients()
+            admin = Admin(instance, link, clients, listener, disk)
+            async with _listening(flags, runtime, clients, admin, tasks, init_lines, tls):
                 await anyio.sleep_forever()
         roles.stop(instance)
         disk.go_on()
@@ -132,6 +134,7 @@ def _recover(flags: Flags, journal: Journal) -> Instance:
 async def _listening(
     flags: Flags,
     runtime: Runtime,
+    clients: Clients,
     admin: Admin,
     tasks: TaskGroup,
     init_lines: list[str],
@@ -140,7 +143,7 @@ async def _listening(
     loop, run_id = asyncio.get_running_loop(), str(uuid.uuid4())
     try:
         bolt = await loop.create_server(
-            lambda: BoltConnection(runtime, tasks, run_id=run_id),
+            lambda: BoltConnection(runtime, clients, tasks, run_id=run_id),
             flags.bolt_address,
             flags.bolt_port,
             ssl=tls,

@@ -14,9 +14,17 @@ PREFIX: Final = "memgraph-ha.io/"
 INJECT_LABEL: Final = PREFIX + "inject"
 INJECT_ENABLED: Final = "enabled"
 INJECT_DISABLED: Final = "disabled"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+"""Helm's label: which release a pod of ours belongs to."""
 CLUSTER_LABEL: Final = PREFIX + "cluster"
 COMPONENT_LABEL: Final = PREFIX + "component"
 """On our own pods: `controller`, `webhook` or `memgraph`. Such a pod is never injected."""
+ROLE_LABEL: Final = PREFIX + "role"
+"""On a Memgraph pod, by the controller: `main`, `sync` or `replica`; absent where that is not known."""
+
+# Conditions
+IN_SYNC_CONDITION: Final = PREFIX + "in-sync"
+"""The readiness gate of the Memgraph pods: set by the controller, counted by the kubelet."""
 
 # Annotations
 STATUS_ANNOTATION: Final = PREFIX + "status"
@@ -25,6 +33,10 @@ EPOCH_ANNOTATION: Final = PREFIX + "epoch"
 """On the Lease: the highest epoch its holder has published (P-W4)."""
 TERM_ANNOTATION: Final = PREFIX + "term"
 """On the Lease: its holder's term, so that a rebuilt document does not begin with term 1 again (P-S2)."""
+ANSWER_ANNOTATION: Final = PREFIX + "answer"
+"""On the requests' ConfigMap: what became of the last request, as JSON."""
+PAUSED_ANNOTATION: Final = PREFIX + "paused"
+"""On the requests' ConfigMap while the controller only observes: who asked for it, and when."""
 
 # Admission
 WEBHOOK_NAME: Final = "inject.memgraph-ha.io"
@@ -55,6 +67,11 @@ def state_config_map(release: str) -> str:
 def requests_config_map(release: str) -> str:
     """Name of the ConfigMap in which people ask the controller for something."""
     return f"{release}-requests"
+
+
+def reseed_config_map(release: str) -> str:
+    """Name of the ConfigMap with the order to begin an instance anew, read by its init container (P-R1)."""
+    return f"{release}-reseed"
 
 
 def lease(release: str) -> str:

@@ -71,6 +71,9 @@ class Document:
     tls_ca: str = ""
     tls_server_name: str = ""
     cut_on_change: bool = True
+    rebuilt_term: int = 0
+    rebuilt_epoch: int = 0
+    """Term and epoch in which the document was last rebuilt around data nobody had a record of; 0: never (P-R1)."""
 
 
 _EPOCH_FIELDS: Final = (
@@ -121,6 +124,8 @@ def encode(document: Document) -> dict[str, str]:
         data |= {"tlsCA": document.tls_ca, "tlsServerName": document.tls_server_name}
     if not document.cut_on_change:
         data["cutOnChange"] = "false"
+    if document.rebuilt_term:
+        data |= {"rebuiltTerm": str(document.rebuilt_term), "rebuiltEpoch": str(document.rebuilt_epoch)}
     return data
 
 
@@ -150,6 +155,8 @@ def decode(data: Mapping[str, str]) -> Document:
         tls_ca=data.get("tlsCA", ""),
         tls_server_name=data.get("tlsServerName", ""),
         cut_on_change=data.get("cutOnChange", "true") != "false",
+        rebuilt_term=reader.take("rebuiltTerm", _natural, 0) if "rebuiltTerm" in data else 0,
+        rebuilt_epoch=reader.take("rebuiltEpoch", _natural, 0) if "rebuiltTerm" in data else 0,
     )
     if reader.problems:
         raise MalformedDocument(tuple(reader.problems))

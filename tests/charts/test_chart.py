@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 from helm_python import HelmError, lint
 
+import controller.initfile
 import controller.settings
 import webhook.settings
 from sidecar.contract import names
@@ -38,15 +39,18 @@ VALUES: dict[str, dict[str, Any]] = {
         },
         "webhook": {"port": 9443, "replicas": 1},
     },
+    "without the readiness gate": {"memgraph": {"readinessGate": False}},
     "credentials, block, by address": {
         "controller": {
             "credentialsSecret": "memgraph-user",
             "onNoSyncReplica": "block",
+            "onDiverged": "manual",
             "registerBy": "ip",
             "lease": {"duration": 15, "renewDeadline": 10, "retryPeriod": 2},
         },
         "rbac": {"clientAccess": "none"},
     },
+    "users": {"users": {"existingSecret": "graph-users", "controllerUser": "ops"}},
 }
 
 
@@ -111,14 +115,20 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"memgraph": {"extraArgs": ["--init-file=/mine"]}},
         {"memgraph": {"extraArgs": ["--replication_restore_state_on_startup=true"]}},
         {"memgraph": {"extraArgs": ["--noreplication-restore-state-on-startup"]}},
+        {"memgraph": {"extraArgs": ["--log-level=TRACE"]}},
         {"memgraph": {"terminationGracePeriodSeconds": 5}},
+        {"memgraph": {"readinessGate": "no"}},
         {"controller": {"registerBy": "name"}},
         {"controller": {"onNoSyncReplica": "ignore"}},
         {"controller": {"lease": {"duration": 0}}},
         {"controller": {"replica": 2}},
+        {"users": {"existingSecret": "Not A Name"}},
+        {"users": {"controllerUser": "ops.previous"}},
+        {"users": {"secret": "x"}},
         {"webhook": {"port": 443}},
         {"webhook": {"logLevel": "verbose"}},
         {"rbac": {"clientAccess": "everybody"}},
+        {"rbac": {"operatorRole": "yes"}},
         {"cluster": {"default": "yes"}},
         {"cluster": {"name": "-a"}},
         {"images": {"memgraph": {"digest": "sha256:abc"}}},
@@ -154,7 +164,13 @@ def test_the_environment_is_what_the_program_reads(objects: Objects, program: st
     given = environment(objects, f"graph-{program}")
     assert given.keys() <= table.VARIABLES.keys()
     # Kept out on purpose: in a pod there is no kubeconfig, and users are optional.
-    optional = {"KUBECONFIG", "MEMGRAPH_HA_MEMGRAPH_USERNAME", "MEMGRAPH_HA_MEMGRAPH_PASSWORD"}
+    optional = {
+        "KUBECONFIG",
+        "MEMGRAPH_HA_MEMGRAPH_USERNAME",
+        "MEMGRAPH_HA_MEMGRAPH_PASSWORD",
+        "MEMGRAPH_HA_USERS_DIR",
+        "MEMGRAPH_HA_CONTROLLER_USER",
+    }
     assert table.VARIABLES.keys() - optional <= given.keys()
     table.from_env(given)
 
@@ -168,6 +184,7 @@ def test_values_reach_the_settings(render: Render) -> None:
         "graph",
         "graph-nodes",
     )
+    assert settings.policy.on_diverged == "manual"
     chosen = webhook.settings.from_env(environment(render(VALUES["pinned and placed"]), "graph-webhook"))
     assert chosen.release.sidecar_image == "example/sidecar@sha256:" + "0" * 64
     assert (chosen.port, chosen.release.cluster, chosen.release.default) == (9443, "graph", True)
@@ -178,9 +195,11 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
     assert rules(objects, "Role", "graph-controller") == {
         ("", "configmaps", "*", "create"),
         *(("", "configmaps", name, verb) for name in (state, requests) for verb in ("get", "list", "watch", "update")),
+        *(("", "configmaps", names.reseed_config_map("graph"), verb) for verb in ("get", "update")),
         ("coordination.k8s.io", "leases", "*", "create"),
         *(("coordination.k8s.io", "leases", names.lease("graph"), verb) for verb in ("get", "update")),
         *(("", "pods", "*", verb) for verb in ("list", "watch", "delete")),
+        ("", "pods/status", "*", "patch"),
         ("apps", "statefulsets", "graph", "get"),
         ("", "persistentvolumeclaims", "*", "get"),
         ("", "events", "*", "create"),
@@ -203,6 +222,19 @@ def test_sidecars_may_follow_one_config_map(objects: Objects) -> None:
     state = names.state_config_map("graph")
     expected = {("", "configmaps", state, verb) for verb in ("get", "watch")}
     assert rules(objects, "Role", "graph-sidecar") == expected
+
+
+def test_people_may_ask_and_nothing_else(render: Render) -> None:
+    """Whoever may write the requests can lose data by `promote`: the Role is bound to nobody."""
+    objects, requests = render(), names.requests_config_map("graph")
+    assert rules(objects, "Role", "graph-operator") == {
+        ("", "configmaps", "*", "create"),
+        ("", "configmaps", requests, "get"),
+        ("", "configmaps", requests, "update"),
+    }
+    assert "graph-operator" not in {o["roleRef"]["name"] for o in objects if o["kind"] == "RoleBinding"}
+    without = render({"rbac": {"operatorRole": False}})
+    assert "graph-operator" not in {o["metadata"]["name"] for o in without}
 
 
 def test_client_access_is_given_only_when_wanted(render: Render) -> None:
@@ -270,7 +302,7 @@ def test_every_pod_of_ours_meets_the_restricted_standard(objects: Objects) -> No
     assert len(specs) == 3
     for spec in specs:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        assert all(v.keys() & {"configMap", "emptyDir"} for v in spec["volumes"])
+        assert all(v.keys() & {"configMap", "emptyDir", "secret"} for v in spec["volumes"])
         for container in spec["containers"] + spec.get("initContainers", []):
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
@@ -290,11 +322,69 @@ def test_every_instance_is_born_a_replica(objects: Objects) -> None:
     (container,) = stateful["template"]["spec"]["containers"]
     lines = one(objects, "ConfigMap", "graph-init")["data"]["init.cypherl"].splitlines()
     assert lines == [f"SET REPLICATION ROLE TO REPLICA WITH PORT {names.REPLICATION_PORT};"] * 2
-    (mount,) = [m for m in container["volumeMounts"] if m["name"] == "init"]
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] in ("init", "init-users")]
     assert f"--init-file={mount['mountPath']}/init.cypherl" in container["args"]
     assert "--replication-restore-state-on-startup=false" in container["args"]
-    assert "initContainers" not in stateful["template"]["spec"]
+    init, *others = stateful["template"]["spec"]["initContainers"]
+    assert (init["name"], [c["name"] for c in others]) == ("reseed", ["users"] if mount["name"] == "init-users" else [])
+    script = one(objects, "ConfigMap", "graph-init")["data"]["reseed.sh"]
+    assert script == (CHART / "files" / "reseed.sh").read_text()
+    assert "REPLICATION" not in script, "no init container decides a role"
+    mounts = {m["mountPath"]: m["name"] for m in init["volumeMounts"]}
+    maps = {v["name"]: v["configMap"] for v in stateful["template"]["spec"]["volumes"] if "configMap" in v}
+    data, orders, state = (mounts[path] for path in init["args"])
+    assert data == stateful["volumeClaimTemplates"][0]["metadata"]["name"]
+    assert maps[orders] == {"name": names.reseed_config_map("graph"), "optional": True}
+    assert maps[state] == {"name": names.state_config_map("graph"), "optional": True}
+    (folder,) = (path for path, name in mounts.items() if name == "init")
+    assert init["command"] == ["/bin/sh", f"{folder}/reseed.sh"]
     assert stateful["podManagementPolicy"] == "Parallel"
+
+
+def test_users_come_before_the_role_lines_in_an_init_file_that_only_memory_holds(
+    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-U, P-N1: the init container, run with its own arguments on folders for its mounts."""
+    objects = render(VALUES["users"])
+    spec = one(objects, "StatefulSet", "graph")["spec"]["template"]["spec"]
+    (_, init), volumes = spec["initContainers"], {v["name"]: v for v in spec["volumes"]}
+    assert volumes["init-users"]["emptyDir"]["medium"] == "Memory"
+    assert volumes["users"]["secret"] == {"secretName": "graph-users", "defaultMode": 0o440}
+    for mount in init["volumeMounts"]:
+        (tmp_path / mount["name"]).mkdir()
+    (tmp_path / "users" / "ops").write_text("secret")
+    lines = one(objects, "ConfigMap", "graph-init")["data"]["init.cypherl"]
+    (tmp_path / "init" / "init.cypherl").write_text(lines)
+    (python, flag, module, *arguments) = init["command"]
+    assert (python, flag, module) == ("python", "-m", controller.initfile.__name__)
+    for mount in init["volumeMounts"]:
+        inside = str(tmp_path / mount["name"])
+        arguments = [word.replace(mount["mountPath"], inside, 1) for word in arguments]
+    monkeypatch.setattr("sys.argv", [module, *arguments])
+    assert controller.initfile.main() == 0
+    composed = (tmp_path / "init-users" / "init.cypherl").read_text()
+    assert composed.startswith("CREATE USER IF NOT EXISTS `ops` ")
+    assert composed.endswith(lines)
+    (memgraph,) = spec["containers"]
+    assert "users" not in {m["name"] for m in memgraph["volumeMounts"]}
+
+
+def test_the_controller_follows_the_mounted_secret(render: Render) -> None:
+    """P-U: a changed Secret reaches it without a restart, so no variable may hold it."""
+    objects = render(VALUES["users"])
+    settings = controller.settings.from_env(environment(objects, "graph-controller"))
+    spec = one(objects, "Deployment", "graph-controller")["spec"]["template"]["spec"]
+    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "users"]
+    assert (str(settings.users_dir), settings.controller_user) == (mount["mountPath"], "ops")
+    assert {"name": "users", "secret": {"secretName": "graph-users"}} in spec["volumes"]
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
+def test_a_log_level_that_shows_passwords_is_refused_with_users(render: Render, level: str) -> None:
+    """Memgraph logs whole statements then."""
+    render({"memgraph": {"logLevel": level}})
+    with pytest.raises(HelmError, match="passwords"):
+        render({**VALUES["users"], "memgraph": {"logLevel": level}})
 
 
 def test_instances_have_the_names_and_ports_the_controller_looks_for(objects: Objects) -> None:
@@ -309,6 +399,22 @@ def test_instances_have_the_names_and_ports_the_controller_looks_for(objects: Ob
     assert service["selector"].items() <= stateful["template"]["metadata"]["labels"].items()
     (claim,) = stateful["volumeClaimTemplates"]
     assert claim["metadata"]["name"] in {m["name"] for m in container["volumeMounts"]}
+
+
+def test_a_roll_out_waits_for_the_gate_or_for_a_while(render: Render) -> None:
+    """After a full stop nobody waits: pods start in parallel and are named while they are not ready."""
+    for values, gates, seconds in (
+        ({}, [{"conditionType": names.IN_SYNC_CONDITION}], None),
+        ({"memgraph": {"readinessGate": False}}, None, 10),
+    ):
+        objects = render(values)
+        stateful = one(objects, "StatefulSet", "graph")["spec"]
+        assert stateful["template"]["spec"].get("readinessGates") == gates
+        assert stateful.get("minReadySeconds") == seconds
+        assert stateful["podManagementPolicy"] == "Parallel"
+        assert "updateStrategy" not in stateful, "RollingUpdate, one at a time"
+        assert one(objects, "Service", "graph-nodes")["spec"]["publishNotReadyAddresses"] is True
+        assert one(objects, "PodDisruptionBudget", "graph-memgraph")["spec"]["maxUnavailable"] == 1
 
 
 def test_a_commit_is_flushed_unless_the_user_says_otherwise(render: Render) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 Object = dict[str, Any]
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 _ANSWER_S = 30.0
 

@@ -19,10 +19,12 @@ import neo4j
 import neo4j.exceptions
 from api_server import api_server
 from kubernetes.aio import client
+from secret_folder import write_secret
 
 from controller.core.model import Found
 from controller.kube.client import connect
 from controller.kube.state import StateStore
+from sidecar.contract import names
 from sidecar.contract.state import Document, Phase
 
 NAMESPACE: Final = "db"
@@ -33,12 +35,20 @@ _SETTLE_S: Final = 30.0
 class Cell:
     """Everything that runs, and what a test does to it."""
 
-    def __init__(self, api: client.ApiClient, folder: Path, kubeconfig: Path) -> None:
+    def __init__(
+        self, api: client.ApiClient, folder: Path, kubeconfig: Path, users: Mapping[str, str] | None = None
+    ) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self.store = StateStore(api, NAMESPACE, "r-state")
         self._folder = folder
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
+        self.secret = folder / "users"
+        """The mounted Secret of a cell with users; the controller is `ops`."""
+        self.auth: tuple[str, str] | None = None
+        """What the test itself logs in with."""
+        if users:
+            self.change_users(users)
         self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts = dict.fromkeys(range(3), 0)
@@ -47,6 +57,10 @@ class Cell:
         """The loopback address of this instance."""
         process = os.getpid()  # tests run side by side, each in a process of its own
         return f"127.{64 + process % 64}.{process // 64 % 250}.{ordinal + 1}"
+
+    def change_users(self, users: Mapping[str, str]) -> None:
+        """Another Secret, as all containers see it at once."""
+        write_secret(self.secret, users)
 
     async def build(self) -> None:
         """StatefulSet, three instances."""
@@ -70,8 +84,7 @@ class Cell:
 
     def start(self, ordinal: int) -> None:
         """Start the process of this instance; the same data directory every time."""
-        init = self._folder / "init.cypherl"
-        init.write_text(INIT)
+        init = self._init_file(ordinal)
         log = (self._folder / f"r-{ordinal}.log").open("ab")
         command = [
             sys.executable, "-m", "sandbox.memgraph", "--bolt-address", self.address(ordinal), "--bolt-port", "7687",
@@ -80,6 +93,17 @@ class Cell:
         ]  # fmt: skip
         self.memgraphs[ordinal] = subprocess.Popen(command, stderr=log, stdout=log)
         log.close()
+
+    def _init_file(self, ordinal: int) -> Path:
+        """What the init container composes, or the chart's own."""
+        role = self._folder / "init.cypherl"
+        role.write_text(INIT)
+        if not self.secret.exists():
+            return role
+        composed = self._folder / f"init-{ordinal}.cypherl"
+        command = [sys.executable, "-m", "controller.initfile", str(self.secret), str(role), str(composed)]
+        subprocess.run(command, check=True, capture_output=True)
+        return composed
 
     async def report(self, ordinal: int, *, running: bool) -> None:
         """What a kubelet would write into the pod's status."""
@@ -96,8 +120,8 @@ class Cell:
         pod.status = client.V1PodStatus(pod_ip=self.address(ordinal), container_statuses=[status])
         await self._core.replace_namespaced_pod_status(name, NAMESPACE, pod)
 
-    def start_controller(self, name: str) -> None:
-        """A controller process."""
+    def start_controller(self, name: str, port: int = 0) -> None:
+        """A controller process; its HTTP face is on this port of 127.0.0.1 (0: on any)."""
         environment = {
             **os.environ,
             "POD_NAME": name,
@@ -105,8 +129,10 @@ class Cell:
             "MEMGRAPH_HA_RELEASE": "r",
             "MEMGRAPH_HA_REGISTER_BY": "ip",
             "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
-            "MEMGRAPH_HA_HTTP_PORT": "0",
-            "KUBECONFIG": str(self._kubeconfig),
+            "MEMGRAPH_HA_USERS_DIR": str(self.secret) if self.secret.exists() else "",
+            "MEMGRAPH_HA_CONTROLLER_USER": "ops",
+            "MEMGRAPH_HA_HTTP_PORT": str(port),
+            "KUBECONFIG": str(self.kubeconfig),
         }
         log = (self._folder / f"{name}.log").open("ab")
         self.controllers[name] = subprocess.Popen([sys.executable, "-m", "controller"], stderr=log, env=environment)
@@ -159,7 +185,7 @@ class Cell:
     async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One statement on this very instance."""
         uri = f"bolt://{self.address(ordinal)}:7687"
-        async with neo4j.AsyncGraphDatabase.driver(uri) as driver, driver.session() as session:
+        async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth) as driver, driver.session() as session:
             return await (await session.run(query, dict(parameters or {}))).data()
 
     async def role_becomes(self, ordinal: int, role: str) -> None:
@@ -173,6 +199,17 @@ class Cell:
             except neo4j.exceptions.ServiceUnavailable:
                 said = "nothing"  # it is still starting
 
+    async def labelled(self, *roles: str) -> None:
+        """Wait until the pods say these roles, and that each is in sync."""
+        found: list[tuple[str, str]] = []
+        with anyio.move_on_after(_SETTLE_S):
+            while found != [(role, "True") for role in roles]:
+                await anyio.sleep(0.02)
+                pods = [await self._core.read_namespaced_pod(f"r-{ordinal}", NAMESPACE) for ordinal in range(3)]
+                found = [(_label(pod), _in_sync(pod)) for pod in pods]
+            return
+        raise AssertionError(f"the pods say {found}, not {roles}\n{self.story()}")
+
     async def stop(self) -> None:
         """End every process; controllers must end well by SIGTERM."""
         for process in self.memgraphs.values():
@@ -184,22 +221,33 @@ class Cell:
             assert process.wait(10) in (0, -signal.SIGKILL), f"{name} ended badly:\n{self.story()}"
 
 
+def _label(pod: client.V1Pod) -> str:
+    return ((pod.metadata and pod.metadata.labels) or {}).get(names.ROLE_LABEL, "")
+
+
+def _in_sync(pod: client.V1Pod) -> str:
+    conditions = (pod.status and pod.status.conditions) or []
+    return next((c.status for c in conditions if c.type == names.IN_SYNC_CONDITION), "")
+
+
 @asynccontextmanager
-async def cell(folder: Path) -> AsyncIterator[Cell]:
+async def cell(folder: Path, users: Mapping[str, str] | None = None) -> AsyncIterator[Cell]:
     """A running cell without controllers, on an API server of its own."""
     with api_server(folder / "kubernetes") as kubeconfig:
         async with connect(str(kubeconfig)) as api:
             namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE))
             await client.CoreV1Api(api).create_namespace(namespace)
-        async with cell_on(folder, kubeconfig, kubeconfig) as running:
+        async with cell_on(folder, kubeconfig, kubeconfig, users) as running:
             yield running
 
 
 @asynccontextmanager
-async def cell_on(folder: Path, tests: Path, controllers: Path) -> AsyncIterator[Cell]:
+async def cell_on(
+    folder: Path, tests: Path, controllers: Path, users: Mapping[str, str] | None = None
+) -> AsyncIterator[Cell]:
     """A cell on an API server that has its namespace: the test's kubeconfig, and the controllers'."""
     async with connect(str(tests)) as api:
-        running = Cell(api, folder, controllers)
+        running = Cell(api, folder, controllers, users)
         try:
             await running.build()
             yield running

@@ -12,6 +12,8 @@ from controller.core.absorb import absorb
 from controller.core.actions import (
     Action,
     AnswerRequest,
+    ApplyUser,
+    CloseOrder,
     DeletePod,
     Demote,
     Drop,
@@ -22,6 +24,7 @@ from controller.core.actions import (
     Prove,
     Publish,
     Register,
+    Reseed,
 )
 from controller.core.memory import Memory
 from controller.core.model import (
@@ -35,13 +38,18 @@ from controller.core.model import (
     Pod,
     Policy,
     Registration,
+    ReseedOrder,
+    ReseedOrders,
     Role,
     Status,
     Stored,
-    SwitchoverRequest,
+    UsersKnown,
+    UsersWanted,
 )
 from controller.core.plan import plan
+from controller.core.requests import RequestAnswer, first
 from controller.core.view import ordinal_of
+from sidecar.contract.state import Phase
 
 
 @dataclass
@@ -56,10 +64,15 @@ class Node:
     writes: int = 0
     incarnation: int = 0
     pod_uid: str = ""
-    reach: str = "ok"  # ok, refused, silent, gone
+    reach: str = "ok"  # ok, refused, silent, gone, denied
     silent_since: float = 0.0
     terminated: bool = False
     deleting: bool = False
+    users: dict[str, str] = field(default_factory=dict)
+    """User -> version of its password."""
+    users_asked: bool = True
+    tail: bool = False
+    """It holds a commit that no main of a later epoch has."""
 
     def pod(self) -> Pod | None:
         """Its pod, or None when it is gone."""
@@ -88,11 +101,21 @@ class Toy:
         self.stored: Stored = Absent()
         self.version = 0
         self.now = 100.0
+        self.other_controllers = 1
         self.policy = policy or Policy()
         self.memory = Memory()
-        self.request: SwitchoverRequest | None = None
+        self.users: UsersWanted | None = None
+        self.refused_users: set[str] = set()
+        self.requests: dict[str, str] = {}
+        self.paused: str | None = None
+        self.answers: list[RequestAnswer] = []
         self.log: list[Plan] = []
         self.deleted: list[int] = []
+        self.order: ReseedOrder | None = None
+        self.order_version: str | None = None
+        self.kubelet = "prompt"
+        """What becomes of a pod that is deleted with its grace: prompt, slow (`replace` does it), unseen (slow, and the
+        watch does not tell), deaf to orders."""
 
     def observation(self) -> Observation:
         """What a leader sees now."""
@@ -104,7 +127,12 @@ class Toy:
             stored=self.stored,
             instances=instances,
             replicas_wanted=len(self.nodes),
-            request=self.request,
+            other_controllers=self.other_controllers,
+            users=self.users,
+            orders=ReseedOrders(self.order, self.order_version),
+            unix_s=1_000_000.0 + self.now,
+            request=first(self.requests),
+            paused=self.paused,
             policy=self.policy,
         )
 
@@ -114,13 +142,23 @@ class Toy:
             main = node.role is Role.MAIN
             rows = tuple(self._row(node, row) for row in node.registrations) if main else None
             said = Answer(node.role, self.now, rows, node.marker, node.database_uuid, node.writes)
-            return Instance(node.ordinal, pod, said)
+            return Instance(node.ordinal, pod, said, users=self._users(node))
+        if node.reach == "denied":
+            return Instance(node.ordinal, pod, denied=True)
         said = Answer(node.role, self.now - 60, None, node.marker, node.database_uuid, node.writes)
         if node.reach == "silent":
             return Instance(node.ordinal, pod, said, silent=3, silent_since=node.silent_since)
         return Instance(node.ordinal, pod, said if pod else None, refused=2 if pod else 0)
 
+    def _users(self, node: Node) -> UsersKnown | None:
+        if self.users is None or not node.users_asked:
+            return None
+        lacks = tuple(name for name in self.users.names if node.users.get(name) != self.users.version)
+        return UsersKnown(self.users.version, lacks)
+
     def _row(self, main: Node, row: Registration) -> Registration:
+        if row.status is Status.DIVERGED:
+            return row
         ordinal = ordinal_of(row.name)
         node = self.nodes[ordinal] if ordinal is not None else None
         if node is None or node.reach != "ok" or node.terminated or row.status is Status.INVALID:
@@ -176,11 +214,30 @@ class Toy:
                 node.registrations = [r for r in node.registrations if r.name != action.name]
             case Prove():
                 return Outcome.DONE if self.nodes[action.replica.ordinal].reach == "ok" else Outcome.FAILED
+            case ApplyUser():
+                node = self.nodes[action.on.ordinal]
+                assert node.role is Role.MAIN, "a replica takes no users"
+                if node.reach != "ok" or action.name in self.refused_users:
+                    return Outcome.FAILED
+                node.users[action.name] = action.version
             case DeletePod():
                 self.deleted.append(action.ordinal)
                 self.restart(action.ordinal, new_pod=True)
+            case Reseed():
+                return self._reseed(action)
+            case CloseOrder():
+                return self._write_order(None, action.resource_version)
             case AnswerRequest():
-                self.request = None
+                return self._answer(action)
+        return Outcome.DONE
+
+    def _answer(self, action: AnswerRequest) -> Outcome:
+        answer = action.answer
+        if self.requests.get(answer.request) != answer.value:
+            return Outcome.FAILED
+        del self.requests[answer.request]
+        self.paused = action.paused
+        self.answers.append(answer)
         return Outcome.DONE
 
     def _publish(self, action: Publish) -> Outcome:
@@ -193,6 +250,29 @@ class Toy:
         self.version += 1
         self.stored = Found(action.document, str(self.version), "cm-1")
         return Outcome.DONE
+
+    def _write_order(self, order: ReseedOrder | None, version: str | None) -> Outcome:
+        if version != self.order_version:
+            return Outcome.FAILED
+        self.order, self.order_version = order, str(int(version or "0") + 1)
+        return Outcome.DONE
+
+    def _reseed(self, action: Reseed) -> Outcome:
+        outcome = self._write_order(action.order, action.resource_version)
+        if outcome is Outcome.DONE and action.pod == self.nodes[action.ordinal].pod():
+            self.nodes[action.ordinal].deleting = self.kubelet != "unseen"
+            if self.kubelet in ("prompt", "deaf"):
+                self.replace(action.ordinal)
+        return outcome
+
+    def replace(self, ordinal: int) -> None:
+        """The deleted pod's successor starts; its init container carries out an order that is for it."""
+        node, order = self.nodes[ordinal], self.order
+        former = node.pod()
+        applies = order is not None and former is not None and order.pod_uid == former.uid
+        if applies and order is not None and order.epoch == self.document.epoch and self.kubelet != "deaf":
+            node.writes, node.marker, node.tail, node.database_uuid = 0, None, False, f"db-{ordinal}-new"
+        self.restart(ordinal, new_pod=True)
 
     def _role(self, action: Promote | Demote) -> Outcome:
         node = self.nodes[action.on.ordinal]
@@ -207,9 +287,11 @@ class Toy:
         main.registrations = [r for r in main.registrations if r.name != action.drop]
         if replica.reach != "ok" or replica.role is Role.MAIN:
             return Outcome.FAILED
-        if replica.writes > main.writes:
+        if replica.tail or replica.writes > main.writes:
             return Outcome.DIVERGED
-        main.registrations.append(Registration(action.name, action.address, action.mode, Status.READY))
+        foreign = replica.writes > 0 and replica.database_uuid != main.database_uuid
+        status = Status.INVALID if foreign else Status.READY
+        main.registrations.append(Registration(action.name, action.address, action.mode, status))
         self._replicate(main)
         return Outcome.DONE
 
@@ -239,6 +321,8 @@ class Toy:
         node.incarnation += 1
         node.role, node.registrations, node.reach, node.terminated = Role.REPLICA, [], "ok", False
         node.deleting = False
+        if self.users is not None:
+            node.users = dict.fromkeys(self.users.names, self.users.version)
         if new_pod:
             node.pod_uid = f"uid-{ordinal}-{node.incarnation}"
         for other in self.nodes:
@@ -263,3 +347,23 @@ def serving(size: int = 3, policy: Policy | None = None) -> Toy:
     toy = Toy(size, policy)
     toy.settle()
     return toy
+
+
+def healthy(toy: Toy) -> None:
+    """One main, published and protected, everything else registered on it."""
+    document = toy.document
+    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok" and not n.terminated]
+    assert mains == [document.master_index]
+    assert document.phase is Phase.SERVING
+    assert document.cut_kind is None
+    main = toy.nodes[document.master_index]
+    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok" and not n.terminated} - {main.ordinal}
+    registered = [ordinal_of(r.name) for r in main.registrations]
+    assert len(registered) == len(set(registered))
+    assert reachable <= set(registered)
+    assert document.sync is not None
+    strict = [r.name for r in main.registrations if r.mode is Mode.STRICT_SYNC]
+    assert strict == [document.sync.registration]
+    assert len(document.read_addresses) == len(reachable)
+    assert main.marker is not None
+    assert main.marker <= document.epoch

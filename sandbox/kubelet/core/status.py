@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.kubelet.core.containers import Place, Role
 
 Object = dict[str, Any]
+Gates = Mapping[str, bool]
 
 
 @dataclass(slots=True)
@@ -43,24 +46,39 @@ class State:
         return ended | ({"signal": self.signal} if self.signal else {})
 
 
-def pod_status(states: list[State], place: Place, restart_policy: str, started_at: str) -> Object:
-    """The status to report."""
+def pod_status(
+    states: list[State], place: Place, restart_policy: str, started_at: str, gates: Gates = MappingProxyType({})
+) -> Object:
+    """The status to report; its conditions are the kubelet's own, to be merged with those of others."""
     mains = [state for state in states if state.role is Role.MAIN]
     initialized = all(_initialized(state) for state in states if state.role is not Role.MAIN)
     ready = all(state.ready for state in states if state.role is not Role.INIT)
+    closed = [gate for gate, true in gates.items() if not true]
+    conditions = [_condition("PodScheduled", True), _condition("Initialized", initialized)]
+    conditions += [_condition("ContainersReady", ready), _condition("Ready", ready and not closed)]
+    if ready and closed:
+        conditions[-1] |= {"reason": "ReadinessGatesNotReady", "message": f"not True: {', '.join(closed)}"}
     addresses = {"podIP": place.address, "podIPs": [{"ip": place.address}], "hostIP": "127.0.0.1"}
     return addresses | {
         "phase": _phase(mains, states, restart_policy),
         "startTime": started_at,
-        "conditions": [
-            {"type": kind, "status": "True" if true else "False"}
-            for kind, true in (
-                ("PodScheduled", True), ("Initialized", initialized), ("ContainersReady", ready), ("Ready", ready),
-            )
-        ],
+        "conditions": conditions,
         "initContainerStatuses": [_container(state) for state in states if state.role is not Role.MAIN],
         "containerStatuses": [_container(state) for state in mains],
-    }  # fmt: skip
+    }
+
+
+def gates_of(pod: Object) -> Gates:
+    """The pod's readiness gates, and whether somebody has set the condition of each to True."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    true = {item["type"] for item in conditions if item["status"] == "True"}
+    declared = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
+    return {gate: gate in true for gate in declared}
+
+
+def _condition(kind: str, true: bool) -> Object:
+    # Null takes away in a patch what an earlier report said.
+    return {"type": kind, "status": "True" if true else "False", "reason": None, "message": None}
 
 
 def _initialized(state: State) -> bool:

@@ -1,16 +1,20 @@
 """What StatefulSets and Deployments ask for, given what is there: pure functions.
 
-They keep the pods there are meant to be, all at once (`podManagementPolicy: Parallel`). They don't roll out a changed
-template: delete a pod, and its successor has the new one.
+They keep the pods there are meant to be, all at once (`podManagementPolicy: Parallel`). A StatefulSet rolls a changed
+template out: the highest ordinal first, and not before the ones above are Ready again. A Deployment doesn't: delete a
+pod, and its successor has the new template.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 Object = dict[str, Any]
+_REVISION: Final = "controller-revision-hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,21 @@ def statefulset(workload: Object, pods: Sequence[Object], claims: Sequence[Objec
             actions.append(Create("pods", namespace, _ordinal_pod(workload, pod_name, ordinal)))
     owned = [pod for pod in there.values() if _owner(pod) == metadata["uid"]]
     actions += [_remove(pod) for pod in owned if pod["metadata"]["name"] not in wanted and not _ending(pod)]
-    return actions + _report("statefulsets", workload, owned)
+    outdated = _outdated(workload, [there.get(pod_name) for pod_name in wanted])
+    updated = sum(_revision_of(pod) == _revision(workload) for pod in owned)
+    return [*actions, *map(_remove, outdated), *_report("statefulsets", workload, owned, updated)]
+
+
+def _outdated(workload: Object, pods: Sequence[Object | None]) -> list[Object]:
+    """The one pod of another revision that may go now, or nobody: a missing or unready pod above it is waited for."""
+    for pod in reversed(pods):
+        if pod is None or _ending(pod):
+            return []
+        if _revision_of(pod) != _revision(workload):
+            return [pod]
+        if not _ready(pod):
+            return []
+    return []
 
 
 def deployment(workload: Object, pods: Sequence[Object]) -> list[Action]:
@@ -79,7 +97,7 @@ def deployment(workload: Object, pods: Sequence[Object]) -> list[Action]:
         for _ in range(missing)
     ]
     surplus = sorted(live, key=lambda pod: (_ready(pod), pod["metadata"]["creationTimestamp"]))[: max(0, -missing)]
-    return [*actions, *(_remove(pod) for pod in surplus), *_report("deployments", workload, live)]
+    return [*actions, *(_remove(pod) for pod in surplus), *_report("deployments", workload, live, len(live))]
 
 
 def orphans(workloads: Sequence[Object], pods: Sequence[Object]) -> list[Action]:
@@ -94,7 +112,11 @@ def orphans(workloads: Sequence[Object], pods: Sequence[Object]) -> list[Action]
 
 
 def _ordinal_pod(workload: Object, name: str, ordinal: int) -> Object:
-    labels = {"statefulset.kubernetes.io/pod-name": name, "apps.kubernetes.io/pod-index": str(ordinal)}
+    labels = {
+        "statefulset.kubernetes.io/pod-name": name,
+        "apps.kubernetes.io/pod-index": str(ordinal),
+        _REVISION: _revision(workload),
+    }
     pod = _pod(workload, {"name": name, "labels": labels})
     templates = [item["metadata"]["name"] for item in workload["spec"].get("volumeClaimTemplates") or ()]
     others = [volume for volume in pod["spec"].get("volumes") or () if volume["name"] not in templates]
@@ -119,7 +141,18 @@ def _pod(workload: Object, metadata: Object) -> Object:
     return {"metadata": {**metadata, **own}, "spec": template["spec"]}
 
 
-def _report(plural: str, workload: Object, pods: Sequence[Object]) -> list[Action]:
+def _revision(workload: Object) -> str:
+    """Another one for another template."""
+    text = json.dumps(workload["spec"]["template"], sort_keys=True)
+    return f"{workload['metadata']['name']}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+def _revision_of(pod: Object) -> str:
+    revision: str = (pod["metadata"].get("labels") or {}).get(_REVISION, "")
+    return revision
+
+
+def _report(plural: str, workload: Object, pods: Sequence[Object], updated: int) -> list[Action]:
     metadata = workload["metadata"]
     ready = sum(_ready(pod) for pod in pods)
     status = {
@@ -127,7 +160,7 @@ def _report(plural: str, workload: Object, pods: Sequence[Object]) -> list[Actio
         "replicas": len(pods),
         "readyReplicas": ready,
         "availableReplicas": ready,
-        "updatedReplicas": len(pods),
+        "updatedReplicas": updated,
     }
     if workload.get("status") == status:
         return []

@@ -1,8 +1,9 @@
-"""The three kinds of patch. Strategic merge is treated as merge: lists are replaced whole, never merged by key."""
+"""The three kinds of patch. Strategic merge is merge, but for the lists in MERGE_KEYS: others are replaced whole."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Final
 
 import jsonpatch
@@ -13,6 +14,8 @@ from sandbox.kubernetes.core.problem import Problem, bad_request, rejected
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
+MERGE_KEYS: Final = {"conditions": "type"}
+"""Lists whose items a strategic merge tells apart by a key: every writer of a status has conditions of its own."""
 
 
 def apply(obj: dict[str, Any], patch: Any, content_type: str) -> dict[str, Any]:
@@ -21,7 +24,7 @@ def apply(obj: dict[str, Any], patch: Any, content_type: str) -> dict[str, Any]:
     if kind in (MERGE, STRATEGIC):
         if not isinstance(patch, dict):
             raise bad_request("error decoding patch: a merge patch must be an object")
-        merged: dict[str, Any] = _merge(obj, patch)
+        merged: dict[str, Any] = _merge(obj, patch, MERGE_KEYS if kind == STRATEGIC else {})
         return merged
     if kind == JSON_PATCH:
         if not isinstance(patch, list):
@@ -41,14 +44,30 @@ def json_patch(obj: dict[str, Any], operations: Any) -> dict[str, Any]:
     return patched
 
 
-def _merge(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
+def _merge(target: Any, patch: Any, keys: Mapping[str, str]) -> Any:
+    """RFC 7386, and lists merged by key where `keys` names one."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
+    for name, value in patch.items():
         if value is None:
-            result.pop(key, None)
+            result.pop(name, None)
+        elif name in keys and isinstance(value, list):
+            result[name] = _merge_list(result.get(name) or [], value, keys[name], keys)
         else:
-            result[key] = _merge(result.get(key), value)
+            result[name] = _merge(result.get(name), value, keys)
+    return result
+
+
+def _merge_list(target: list[Any], patch: list[Any], key: str, keys: Mapping[str, str]) -> list[Any]:
+    """Items of the same key are merged in their place, new ones go to the end."""
+    if any(not isinstance(item, dict) or key not in item for item in patch):
+        raise bad_request(f"error decoding patch: map: does not contain declared merge key: {key}")
+    result = list(target)
+    for item in patch:
+        places = [place for place, held in enumerate(result) if held.get(key) == item[key]]
+        if places:
+            result[places[0]] = _merge(result[places[0]], item, keys)
+        else:
+            result.append(_merge({}, item, keys))
     return result

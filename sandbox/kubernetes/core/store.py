@@ -123,7 +123,10 @@ class Store:
                 f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {held['uid']}",
             )
         if status_only:
-            successor = current | {"status": obj.get("status") or {}}
+            # As in reality: what is sent to a status may carry labels and annotations, too.
+            marks = {key: given[key] for key in ("labels", "annotations") if given.get(key)}
+            kept = {key: value for key, value in held.items() if key not in ("labels", "annotations")}
+            successor = current | {"metadata": kept | marks, "status": obj.get("status") or {}}
             return self._swap(resource, current, successor)
         successor = {
             **obj,

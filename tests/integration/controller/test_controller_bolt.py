@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from memgraph_process import Memgraph
 
+from controller.core.logins import Login, set_password
 from controller.memgraph import Bolt
 from controller.ports import Denied, Refused, Rejected, Silent
 
@@ -39,7 +40,7 @@ def memgraph(tmp_path: Path) -> Iterator[Memgraph]:
 
 @pytest.fixture
 async def bolt() -> AsyncIterator[Bolt]:
-    door = Bolt("ops", "right")
+    door = Bolt(lambda: (Login("ops", "right"),))
     yield door
     await door.aclose()
 
@@ -58,10 +59,26 @@ async def test_a_statement_it_refuses_is_rejected_with_its_text(memgraph: Memgra
 
 async def test_wrong_credentials_are_denied(memgraph: Memgraph) -> None:
     """Memgraph's code for it is its own: the driver does not know it (M-2.1)."""
-    door = Bolt("ops", "wrong")
+    door = Bolt(lambda: (Login("ops", "wrong"),))
     try:
         with pytest.raises(Denied):
             await door.run(bolt_of(memgraph), "SHOW REPLICATION ROLE;", timeout=5)
+    finally:
+        await door.aclose()
+
+
+async def test_the_old_password_is_tried_where_the_new_one_is_refused(memgraph: Memgraph) -> None:
+    """P-U: an instance that started before the Secret changed; after it was told, the new one works."""
+    old, new = Login("ops", "right"), Login("ops", "n'e\\w")
+    door = Bolt(lambda: (new, old))
+    try:
+        assert await door.run(bolt_of(memgraph), "SHOW USERS;", timeout=5) == [{"user": "ops"}]
+        assert not await door.admits(bolt_of(memgraph), new, timeout=5)
+        await door.run(bolt_of(memgraph), set_password(new), timeout=5)
+        assert await door.admits(bolt_of(memgraph), new, timeout=5)
+        assert not await door.admits(bolt_of(memgraph), old, timeout=5)
+        await door.forget(bolt_of(memgraph))
+        assert await door.run(bolt_of(memgraph), "SHOW USERS;", timeout=5) == [{"user": "ops"}]
     finally:
         await door.aclose()
 

@@ -34,8 +34,12 @@ async def ids(cell: Cell, ordinal: int) -> list[int]:
 
 
 async def test_bootstrap_then_kill_then_the_old_main_comes_back(running: Cell) -> None:
-    """B1, F1-F6, N1: three empty replicas get a main; killed, its partner takes over with every write."""
+    """B1, F1-F6, N1: three empty replicas get a main; killed, its partner takes over with every write.
+
+    The pods say so, too.
+    """
     first = await running.settled(main=0)
+    await running.labelled("main", "sync", "replica")
     assert [row["sync_mode"] for row in await running.ask(0, "SHOW REPLICAS")].count("strict_sync") == 1
     for number in range(20):
         await write(running, 0, number)
@@ -57,6 +61,7 @@ async def test_bootstrap_then_kill_then_the_old_main_comes_back(running: Cell) -
         if found == expected:
             break
     assert found == expected
+    await running.labelled("replica", "main", "sync")
 
 
 async def test_a_hung_main_is_replaced_and_demoted_when_it_wakes(running: Cell) -> None:

@@ -12,14 +12,18 @@ import pytest
 from api_server import api_server, until
 from kubernetes.aio import client
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord, Timings
-from controller.core.model import Absent, Found, Malformed, Pod, SwitchoverRequest
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Shown
+from controller.core.requests import Request, RequestAnswer, SwitchoverRequest
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
-from controller.ports import Conflict, Unavailable
+from controller.ports import Asked, Conflict, Unavailable
 from controller.settings import Settings, from_env
 from sidecar.contract import names
 from sidecar.contract.state import CutKind, Document, Phase, advance
@@ -196,6 +200,8 @@ async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, setti
         assert pod.volume == pod.uid, "without a claim, the pod is its own volume"
         assert set(cluster.pods) == {0}
         with pytest.raises(Conflict):
+            await cluster.delete_pod(replace(pod, uid="another"), graceful=True)
+        with pytest.raises(Conflict):
             await cluster.delete_pod(replace(pod, uid="another"))
         await cluster.delete_pod(pod)
         await until("r-0 is gone", lambda: not cluster.pods)
@@ -203,20 +209,102 @@ async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, setti
     assert pictures[-1] == {}
 
 
-async def test_a_request_is_read_and_taken_away(api: client.ApiClient, settings: Settings) -> None:
-    """Requests are Kubernetes objects; other keys stay."""
+async def test_a_pod_shows_what_it_is_told_and_keeps_the_rest(api: client.ApiClient, settings: Settings) -> None:
+    """Label and condition in one write; the kubelet's condition, other labels and the transition time stay."""
     cluster = Cluster(api, settings)
-    assert await cluster.request() is None
-    name = names.requests_config_map("r")
-    metadata = client.V1ObjectMeta(name=name)
-    body = client.V1ConfigMap(metadata=metadata, data={"switchover": "2", "note": "n"})
+    moments = iter(datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(9))
+    faces = PodFaces(api, NAMESPACE, lambda: next(moments))
     core = client.CoreV1Api(api)
+    made = memgraph_pod("r-0", "10.0.0.7", "c1")
+    assert made.metadata is not None
+    made.metadata.labels = {"app": "m"}
+    assert made.status is not None
+    made.status.conditions = [client.V1PodCondition(type="Ready", status="True")]
+
+    async def changed(_: Mapping[int, Pod], __: int) -> None:
+        pass
+
+    async def now_shows(shown: Shown) -> client.V1Pod:
+        await faces.show(cluster.pods[0], shown)
+        await until("the watch says so", lambda: cluster.pods[0].shown == shown)
+        return await core.read_namespaced_pod("r-0", NAMESPACE)
+
+    def conditions(pod: client.V1Pod) -> dict[str, tuple[str, str | None, datetime | None]]:
+        found = (pod.status and pod.status.conditions) or []
+        return {c.type: (c.status, c.reason, c.last_transition_time) for c in found}
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(cluster.watch_pods, changed)
+        await create_pod(api, made)
+        await until("r-0 runs", lambda: 0 in cluster.pods and cluster.pods[0].running)
+        assert cluster.pods[0].shown == Shown()
+        first = await now_shows(Shown("sync", True, "InSync", "m"))
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        assert conditions(first) == {"Ready": ("True", None, None), names.IN_SYNC_CONDITION: ("True", "InSync", at)}
+        assert first.metadata is not None
+        assert first.metadata.labels == {"app": "m", names.ROLE_LABEL: "sync"}
+        second = await now_shows(Shown("main", True, "Main", "m"))
+        assert conditions(second)[names.IN_SYNC_CONDITION] == ("True", "Main", at), "it was True all the time"
+        third = await now_shows(Shown("", False, "NoDocument", "m"))
+        assert third.metadata is not None
+        assert third.metadata.labels == {"app": "m"}
+        later = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+        assert conditions(third)[names.IN_SYNC_CONDITION] == ("False", "NoDocument", later)
+        with pytest.raises((Conflict, Unavailable)):
+            await faces.show(replace(cluster.pods[0], uid="another"), Shown("main", True))
+        group.cancel_scope.cancel()
+
+
+async def test_one_re_seed_order_is_open_at_a_time(api: client.ApiClient, settings: Settings) -> None:
+    """Created, replaced and closed by compare-and-swap; nothing else in the ConfigMap survives."""
+    cluster = Cluster(api, settings)
+    assert await cluster.reseed_orders() == ReseedOrders()
+    order = ReseedOrder(2, "uid-2", 7, 1_800_000_000)
+    await cluster.write_reseed_order(order, None)
+    first = await cluster.reseed_orders()
+    assert first.open == order
+    with pytest.raises(Conflict):
+        await cluster.write_reseed_order(order, None)
+    other = replace(order, ordinal=1)
+    await cluster.write_reseed_order(other, first.resource_version)
+    with pytest.raises(Conflict):
+        await cluster.write_reseed_order(None, first.resource_version)
+    second = await cluster.reseed_orders()
+    assert second.open == other
+    await cluster.write_reseed_order(None, second.resource_version)
+    assert (await cluster.reseed_orders()).open is None
+    stored = await client.CoreV1Api(api).read_namespaced_config_map(names.reseed_config_map("r"), NAMESPACE)
+    assert not stored.data
+
+
+async def test_a_request_is_taken_and_answered_in_one_write(api: client.ApiClient) -> None:
+    """Requests are Kubernetes objects; other keys, labels and annotations stay."""
+    name = names.requests_config_map("r")
+    core, store = client.CoreV1Api(api), RequestStore(api, NAMESPACE, name)
+    assert await store.read() == Asked()
+    metadata = client.V1ObjectMeta(name=name, annotations={"a": "b"}, labels={"c": "d"})
+    body = client.V1ConfigMap(metadata=metadata, data={"switchover": " 2", "note": "n"})
     await core.create_namespaced_config_map(NAMESPACE, body)
-    assert await cluster.request() == SwitchoverRequest(2)
-    await cluster.clear_request()
-    assert await cluster.request() is None
+    assert (await store.read()).request == Request("switchover", " 2", SwitchoverRequest(2))
+    answer = RequestAnswer("switchover", " 2", True, "RequestAnswered", "switchover accepted", "t", "c-0")
+    await store.answer(AnswerRequest(answer, paused="by me"))
+    assert await store.read() == Asked(None, "by me", answer)
     stored = await core.read_namespaced_config_map(name, NAMESPACE)
     assert stored.data == {"note": "n"}
+    assert stored.metadata is not None
+    assert stored.metadata.labels == {"c": "d"}
+    assert (stored.metadata.annotations or {}).keys() == {"a", names.ANSWER_ANNOTATION, names.PAUSED_ANNOTATION}
+
+
+async def test_a_request_that_changed_meanwhile_stays(api: client.ApiClient) -> None:
+    """What is answered is what was read."""
+    name = names.requests_config_map("r")
+    store = RequestStore(api, NAMESPACE, name)
+    body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data={"switchover": "1"})
+    await client.CoreV1Api(api).create_namespaced_config_map(NAMESPACE, body)
+    with pytest.raises(Conflict):
+        await store.answer(AnswerRequest(RequestAnswer("switchover", "2", True, "RequestAnswered", "m", "t", "c-0")))
+    assert await store.read() == Asked(Request("switchover", "1", SwitchoverRequest(1)))
 
 
 async def test_changes_of_the_document_are_noticed(api: client.ApiClient, settings: Settings) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sandbox.kubelet.addresses import Addresses, free_block, has_loopback_block
 from sandbox.kubelet.kubelet import Kubelet
 from sandbox.kubelet.processes import Groups
 from sandbox.kubelet.workloads import Workloads
+from sandbox.kubernetes.core.patches import STRATEGIC
 
 pytestmark = pytest.mark.anyio
 Object = dict[str, Any]
@@ -96,13 +98,20 @@ async def node(kubeconfig: Path, tmp_path: Path, request: pytest.FixtureRequest)
     one = request.param == "one-address"
     if not one and not has_loopback_block():
         pytest.skip("this system has only 127.0.0.1; Linux has all of 127.0.0.0/8")
-    addresses = Addresses(None if one else free_block(str(tmp_path)))
+    async with running_node(kubeconfig, tmp_path, Addresses(None if one else free_block(str(tmp_path)))) as it:
+        yield it
+
+
+@asynccontextmanager
+async def running_node(
+    kubeconfig: Path, folder: Path, addresses: Addresses, relist_s: float = 0.0
+) -> AsyncIterator[Node]:
     async with Kube(kubeconfig) as kube, Groups() as groups, anyio.create_task_group() as tasks:
         await kube.create("namespaces", None, {"metadata": {"name": "ns"}})
-        kubelet = Kubelet(kube, groups, tmp_path, addresses, restart_delay_s=RESTART_S)
+        kubelet = Kubelet(kube, groups, folder, addresses, restart_delay_s=RESTART_S, relist_s=relist_s)
         tasks.start_soon(kubelet.run)
         tasks.start_soon(Workloads(kube).run)
-        yield Node(kube, kubelet, tmp_path)
+        yield Node(kube, kubelet, folder)
         tasks.cancel_scope.cancel()
 
 
@@ -240,6 +249,51 @@ async def test_deletion_asks_first_and_kills_after_the_grace(node: Node) -> None
     assert not alive(pid)
 
 
+async def test_a_death_is_noticed_at_the_next_look(kubeconfig: Path, tmp_path: Path) -> None:
+    """Until then the pod is shown as it was; its deletion waits for no look."""
+    async with running_node(kubeconfig, tmp_path, Addresses(None), relist_s=3600) as node:
+        await node.run("p", python("main", FOREVER))
+        await node.says("p", "main", "up")
+        pid = await node.pid("p")
+        os.kill(pid, signal.SIGKILL)
+        await until("the process is gone", lambda: not alive(pid))
+        await node.run("later", python("main", FOREVER))
+        await node.pod("later", running)
+        assert running(await node.kube.get("pods", "ns", "p"))
+        await node.kube.delete("pods", "ns", "p")
+        await node.gone("p")
+
+
+def before_stop(seconds: int) -> Object:
+    """The lifecycle of a container that is to live on for so long after its deletion."""
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}}
+
+
+async def test_a_pre_stop_sleep_comes_before_sigterm_and_counts_as_grace(node: Node) -> None:
+    """One that is longer than the grace leaves no time for a SIGTERM."""
+    await node.run("short", python("main", STUBBORN, **before_stop(1)))
+    await node.run("long", python("main", STUBBORN, **before_stop(3600)))
+    for name in ("short", "long"):
+        await node.says(name, "main", "up")
+        await node.kube.delete("pods", "ns", name, grace_s=2)
+    for name in ("short", "long"):
+        await node.gone(name)
+    assert node.log("short", "main").splitlines() == ["up", "not now"]
+    assert node.log("long", "main").splitlines() == ["up"]
+
+
+async def test_a_container_that_dies_in_its_pre_stop_sleep_does_not_come_back(node: Node) -> None:
+    """Nor is the rest of the sleep waited for."""
+    await node.run("p", python("main", STUBBORN, **before_stop(3600)))
+    await node.says("p", "main", "up")
+    pid = await node.pid("p")
+    await node.kube.delete("pods", "ns", "p", grace_s=3600)
+    await node.pod("p", lambda pod: "deletionTimestamp" in pod["metadata"])
+    os.kill(pid, signal.SIGKILL)
+    await node.gone("p")
+    assert node.log("p", "main").splitlines() == ["up"]
+
+
 async def test_grace_zero_kills_at_once(node: Node) -> None:
     """Nobody is asked, and the object is gone before the process."""
     await node.run("p", python("main", STUBBORN))
@@ -304,6 +358,38 @@ async def test_readiness_follows_its_probe(node: Node, tmp_path: Path) -> None:
     await node.pod("p", lambda pod: not ready(pod))
 
 
+GATE = "example.io/in-sync"
+
+
+async def set_gate(node: Node, name: str, status: str) -> None:
+    """What a controller does: only its own condition, by strategic merge."""
+    condition = {"type": GATE, "status": status, "reason": "Test"}
+    body = {"status": {"conditions": [condition]}, "metadata": {"labels": {"role": status}}}
+    await node.kube.patch("pods", "ns", name, body, "status", kind=STRATEGIC)
+
+
+def condition(pod: Object, kind: str) -> Object | None:
+    return next((c for c in pod["status"].get("conditions") or () if c["type"] == kind), None)
+
+
+async def test_readiness_waits_for_a_gate_and_the_kubelet_leaves_it_alone(node: Node) -> None:
+    """Both ways; what the kubelet reports later does not take the gate's condition away."""
+    gates = [{"conditionType": GATE}]
+    await node.run("p", python("main", FOREVER), readinessGates=gates)
+    pod = await node.pod("p", lambda pod: (condition(pod, "ContainersReady") or {}).get("status") == "True")
+    assert not ready(pod)
+    assert (condition(pod, "Ready") or {})["reason"] == "ReadinessGatesNotReady"
+    await set_gate(node, "p", "True")
+    await node.pod("p", ready)
+    os.kill(await node.pid("p"), signal.SIGKILL)
+    pod = await node.pod("p", lambda pod: ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1)
+    assert condition(pod, GATE) == {"type": GATE, "status": "True", "reason": "Test"}
+    assert pod["metadata"]["labels"]["role"] == "True", "a status may carry labels"
+    assert "reason" not in (condition(pod, "Ready") or {})
+    await set_gate(node, "p", "False")
+    await node.pod("p", lambda pod: not ready(pod))
+
+
 def template(code: str = FOREVER, **spec: Any) -> Object:
     return {
         "metadata": {"labels": {"a": "b"}},
@@ -337,6 +423,39 @@ async def test_a_statefulset_pod_comes_back_with_its_volume(node: Node) -> None:
         assert second["status"]["podIP"] != first["status"]["podIP"]
     await node.kube.patch("statefulsets", "ns", "s", {"spec": {"replicas": 1}})
     await node.gone("s-1")
+
+
+async def test_a_roll_out_waits_for_the_gate(node: Node) -> None:
+    """A StatefulSet's second pod stays what it is until somebody says that the first new one is in sync."""
+    gates = [{"conditionType": GATE}]
+    spec = {"replicas": 2, "template": template(readinessGates=gates)}
+    await node.kube.create("statefulsets", "ns", {"metadata": {"name": "s"}, "spec": spec})
+    first = {name: await node.pod(name, running) for name in ("s-0", "s-1")}
+    for name in first:
+        await set_gate(node, name, "True")
+    changed = {"spec": {"template": template(FOREVER.replace("up", "again"), readinessGates=gates)}}
+    await node.kube.patch("statefulsets", "ns", "s", changed)
+
+    def another(name: str) -> Callable[[Object], bool]:
+        return lambda pod: running(pod) and pod["metadata"]["uid"] != first[name]["metadata"]["uid"]
+
+    second = await node.pod("s-1", another("s-1"))
+    await node.pod("s-1", lambda pod: (condition(pod, "ContainersReady") or {}).get("status") == "True")
+    await until_reported(node, "s", updated=1)
+    assert (await node.pod("s-0", running))["metadata"]["uid"] == first["s-0"]["metadata"]["uid"]
+    await set_gate(node, "s-1", "True")
+    await node.pod("s-0", another("s-0"))
+    assert (await node.pod("s-1", running))["metadata"]["uid"] == second["metadata"]["uid"]
+
+
+async def until_reported(node: Node, name: str, *, updated: int) -> None:
+    """Until the StatefulSet's status counts so many pods of the current revision."""
+    with anyio.fail_after(20):
+        while True:
+            found = await node.kube.get("statefulsets", "ns", name)
+            if found["status"].get("updatedReplicas") == updated:
+                return
+            await anyio.sleep(0.01)
 
 
 async def test_a_deployment_replaces_lost_pods_and_ends_with_its_object(node: Node) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import neo4j
@@ -126,6 +127,28 @@ def test_knobs_from_the_shell(tmp_path: Path) -> None:
     gone = give(address, '{"show": "state"}')
     assert (gone.returncode, gone.stdout) == (2, "")
     assert f"start the instance with --sim-admin-port={instance.admin_port}" in gone.stderr
+
+
+def test_a_client_that_is_cut_off_is_heard_late(tmp_path: Path) -> None:
+    """Nothing is refused; others are served; what was sent meanwhile is executed when the network is back."""
+    with memgraphs(tmp_path, 1, born_replica=False) as (instance,):
+        instance.admin(knob="client", name="far-away", state="blackhole")
+        uri = f"bolt://{ADDRESS}:{instance.bolt}"
+        with (
+            neo4j.GraphDatabase.driver(uri, user_agent="far-away/1") as driver,
+            driver.session() as session,
+            ThreadPoolExecutor() as pool,
+        ):
+            late = pool.submit(lambda: session.run("CREATE (:T {id: 1})").consume())
+            instance.query("CREATE (:T {id: 2})")
+            with pytest.raises(TimeoutError):
+                late.result(0.3)
+            assert instance.ids() == [2]
+            instance.admin(knob="client", name="far-away", state="ok")
+            late.result(10)
+        assert instance.ids() == [1, 2]
+        refused = instance.admin(knob="client", name="far-away", state="delay")
+        assert refused == {"ok": False, "error": "state is 'delay': use one of ok, blackhole"}
 
 
 def test_starts_and_stops_quickly(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hook import CONFIGURATIONS
-from plain_client import JSON_PATCH, Object, PlainClient
+from plain_client import JSON_PATCH, STRATEGIC, Answer, Object, PlainClient
 
 MAPS = "/api/v1/namespaces/{}/configmaps"
 
@@ -114,3 +114,28 @@ def test_the_status_is_apart(api: PlainClient, ns: str) -> None:
     changed["metadata"]["labels"] = {"c": "d"}
     replaced = api.replace(pods + "/p", changed).body
     assert (replaced["status"]["podIP"], replaced["metadata"]["labels"]) == ("10.0.0.2", {"c": "d"})
+
+
+def test_conditions_have_an_owner_each(api: PlainClient, ns: str) -> None:
+    """A strategic merge of a pod's status knows conditions by their type, and brings labels along; a spec it leaves."""
+    pods = f"/api/v1/namespaces/{ns}/pods"
+    made = api.made(pods, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    uid = made["metadata"]["uid"]
+
+    def patch(of: str, labels: Object, *conditions: Object) -> Answer:
+        body = {"metadata": {"uid": of, "labels": labels}, "status": {"conditions": list(conditions)},
+                "spec": {"activeDeadlineSeconds": 5}}  # fmt: skip
+        return api.patch(pods + "/p/status", body, STRATEGIC)
+
+    moment = {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    ready, gate = {"type": "Ready", "status": "True"}, {"type": "example.io/gate", "status": "True", "reason": "A"}
+    assert patch(uid, {"a": "b", "c": "d"}, {**ready, **moment}, {**gate, **moment}).code == 200
+    changed = patch(uid, {"a": None}, {**gate, "reason": "B", "message": "m"})
+    assert changed.code == 200
+    found = {c["type"]: c for c in changed.body["status"]["conditions"]}
+    assert (found["Ready"]["status"], found["Ready"]["lastTransitionTime"]) == ("True", "2026-01-01T00:00:00Z")
+    mine = {**gate, "reason": "B", "message": "m", **moment}
+    assert {key: found["example.io/gate"].get(key) for key in mine} == mine
+    assert changed.body["metadata"]["labels"] == {"c": "d"}
+    assert (changed.body["metadata"]["generation"], "activeDeadlineSeconds" in changed.body["spec"]) == (1, False)
+    assert patch("another", {}, gate).code in (409, 422), "another pod of this name is not the one that was meant"

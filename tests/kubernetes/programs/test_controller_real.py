@@ -13,18 +13,21 @@ import pytest
 from api_server import until
 from cutting_proxy import CuttingProxy, cutting_proxy
 from kubernetes.aio import client
+from plain_client import STRATEGIC
 from real import AnyCluster, needs_own
 from real_release import Release, installed
 
 from controller.core.election import LeaseRecord, Timings
-from controller.core.model import Found, Pod
+from controller.core.model import Found, Pod, Shown
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
 from controller.kube.state import StateStore
 from controller.leadership import Leadership
 from controller.ports import Conflict, LostAnswer, Unavailable
 from controller.settings import from_env
+from sidecar.contract import names
 from sidecar.contract.state import advance
 from tests.integration.sidecar.conftest import document
 
@@ -178,6 +181,33 @@ async def test_the_pods_are_followed_through_a_restart_and_a_compaction(graph: R
         await anyio.to_thread.run_sync(break_it)
         await until("the second one alone", lambda: set(follower.pods) == {1})
         group.cancel_scope.cancel()
+
+
+async def test_a_pod_shows_its_role_and_its_readiness(graph: Release) -> None:
+    """With the account's own rights; the kubelet's condition and the pod's other labels stay."""
+    stateful = next(obj for obj in graph.objects if obj["kind"] == "StatefulSet")
+    template = stateful["spec"]["template"]
+    spec = {**template["spec"], "volumes": [*template["spec"]["volumes"], {"name": "data", "emptyDir": {}}]}
+    made = graph.admin.made(graph.path("pods"), {"metadata": {**template["metadata"], "name": "graph-7"}, "spec": spec})
+    path = graph.path("pods", "graph-7")
+    ready = {"type": "ContainersReady", "status": "True"}
+    assert graph.admin.patch(path + "/status", {"status": {"conditions": [ready]}}, STRATEGIC).code == 200
+    uid = made["metadata"]["uid"]
+    pod = Pod("graph-7", uid, "10.0.0.7", 7687, 10000, "graph-7:10000", uid)
+    try:
+        async with connect(str(graph.kubeconfig("controller"))) as api:
+            faces = PodFaces(api, graph.namespace)
+            await faces.show(pod, Shown("sync", True, "InSync", "m"))
+            shown = graph.admin.get(path).body
+            with pytest.raises((Conflict, Unavailable)):
+                await faces.show(replace(pod, uid="another"), Shown("main", True))
+        assert shown["metadata"]["labels"] == {**made["metadata"]["labels"], names.ROLE_LABEL: "sync"}
+        found = {c["type"]: c for c in shown["status"]["conditions"]}
+        assert (found["ContainersReady"]["status"], found[names.IN_SYNC_CONDITION]["status"]) == ("True", "True")
+        assert found[names.IN_SYNC_CONDITION]["lastTransitionTime"]
+        assert shown["spec"]["readinessGates"] == [{"conditionType": names.IN_SYNC_CONDITION}]
+    finally:
+        graph.admin.delete(path, {"gracePeriodSeconds": 0})
 
 
 @needs_own(STOPPED)

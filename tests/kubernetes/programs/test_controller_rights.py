@@ -13,11 +13,15 @@ from real import needs_own
 from real_release import Release
 from release import rights, used
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
-from controller.core.model import Found, Pod
+from controller.core.model import Found, Pod, Shown
+from controller.core.requests import RequestAnswer
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
+from controller.kube.faces import PodFaces
 from controller.kube.lease import LeaseStore
+from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
 from controller.settings import Settings, from_env
 from sidecar.contract import names
@@ -61,7 +65,8 @@ async def test_it_uses_every_right_it_has_and_no_other(release: Release) -> None
         await lease.write(replace(record, transitions=1), create=False)
         assert (await lease.read()) is not None
         await the_document(StateStore(api, release.namespace, names.state_config_map(release.name)))
-        await the_cluster(Cluster(api, settings), release)
+        await the_requests(RequestStore(api, release.namespace, names.requests_config_map(release.name)))
+        await the_cluster(Cluster(api, settings), PodFaces(api, release.namespace), release)
     granted = rights(release.objects, ("Role", f"{release.name}-controller"))
     asked = release.cluster.audited(release.account("controller"))
     assert used(asked, granted) == granted
@@ -77,7 +82,15 @@ async def the_document(store: StateStore) -> None:
     await store.write(document("127.0.0.1:1", epoch=9), found.resource_version)
 
 
-async def the_cluster(cluster: Cluster, release: Release) -> None:
+async def the_requests(store: RequestStore) -> None:
+    """Read, and answered."""
+    asked = (await store.read()).request
+    assert asked is not None
+    await store.answer(AnswerRequest(RequestAnswer(asked.key, asked.value, True, "RequestAnswered", "m", "t", "c-0")))
+    assert (await store.read()).request is None
+
+
+async def the_cluster(cluster: Cluster, faces: PodFaces, release: Release) -> None:
     """Followed, asked, acted on."""
     looks: list[str] = []
 
@@ -92,9 +105,11 @@ async def the_cluster(cluster: Cluster, release: Release) -> None:
         await until("its pods and their number", lambda: 0 in cluster.pods and cluster.replicas_wanted == 3)
         await until("both ConfigMaps", lambda: looks.count("document") >= 2)
         assert cluster.pods[0].volume not in ("", cluster.pods[0].uid), "its claim was read"
-        assert (await cluster.request()) is not None
-        await cluster.clear_request()
+        for _ in range(2):
+            await cluster.write_reseed_order(None, (await cluster.reseed_orders()).resource_version)
         await cluster.record_event("Published", "m", warning=False)
+        await faces.show(cluster.pods[0], Shown("sync", True, "InSync", "m"))
+        await until("the pod says so", lambda: cluster.pods[0].shown == Shown("sync", True, "InSync", "m"))
         await cluster.delete_pod(cluster.pods[0])
         await until("the pod is gone", lambda: not cluster.pods)
         # A watch is in the audit log from its first byte on: something has to change.

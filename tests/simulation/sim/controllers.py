@@ -12,11 +12,14 @@ from controller.act import Actor
 from controller.core.actions import Action, Outcome
 from controller.core.election import Timings
 from controller.core.memory import Memory
-from controller.core.model import Policy
+from controller.core.model import Pod, Policy, Shown
 from controller.leadership import Leadership
 from controller.loop import Loop, Wake
 from controller.metrics import Metrics
 from controller.observe import Prober
+from controller.ports import PodFaces
+from controller.report import Reporter
+from controller.surfaces import Surfaces
 from sidecar.contract.state import Document
 from sim import ports
 from sim.apiserver import ApiServer
@@ -36,10 +39,19 @@ class Stage:
         self.api = api
         self.network = network
         self.policy = policy
+        self.ready: set[str] = set()
+        """Controllers whose pod the API server calls ready; one that sleeps still is."""
         self.sent: ports.Checked = lambda _who, _name, _query: None
         self.arrived: ports.Checked = lambda _who, _name, _query: None
         self.event: Callable[[str, str, str], None] = lambda _who, _reason, _message: None
         self.acted: Callable[[str, Action, Outcome], None] = lambda _who, _action, _outcome: None
+
+
+class _NoFaces(PodFaces):
+    """Nobody looks at what pods show: readiness decides nothing in the protocol, and `run` is never started."""
+
+    async def show(self, pod: Pod, shown: Shown) -> None:
+        """Not called."""
 
 
 class _WatchedActor(Actor):
@@ -78,6 +90,7 @@ class Controller:
         if self._scope is None:
             self.processes += 1
             self._scope = trio.CancelScope()
+            self.stage.ready.add(self.name)
             self._nursery.start_soon(self._run, self._scope)
 
     def kill(self) -> None:
@@ -85,6 +98,7 @@ class Controller:
         if self._scope is not None:
             self._scope.cancel()
             self._scope = None
+            self.stage.ready.discard(self.name)
         self.stage.network.resume(self.name)
         self._frozen_at = None
 
@@ -124,8 +138,9 @@ class Controller:
             database = ports.Database(stage.fleet, stage.pods, stage.network, self.name, stage.sent, stage.arrived)
             store = ports.StateStore(stage.api, self.name)
             cluster = ports.Cluster(
-                stage.api, stage.pods, stage.network, self.name, lambda r, m: stage.event(self.name, r, m)
+                stage.api, stage.pods, stage.network, self.name, lambda r, m: stage.event(self.name, r, m), stage.ready
             )
+            requests = ports.RequestStore(stage.api, self.name)
             lease = ports.LeaseStore(stage.api, self.name)
             holder = f"{self.name}_{self.processes}"
             leadership = Leadership(lease, holder, TIMINGS, wake.set, clock=self.clock)
@@ -134,17 +149,19 @@ class Controller:
             def published(document: Document) -> None:
                 leadership.published(document.epoch, document.term)
 
-            actor = _WatchedActor(database, store, cluster, prober, leadership, published)
+            actor = _WatchedActor(database, store, cluster, requests, prober, leadership, published)
             actor.hear(self.name, stage.acted)
             loop = Loop(
                 identity=self.name,
                 policy=stage.policy,
                 store=store,
                 cluster=cluster,
+                requests=requests,
                 prober=prober,
                 leadership=leadership,
                 actor=actor,
-                metrics=Metrics(),
+                report=Reporter(Metrics()),
+                surfaces=Surfaces(_NoFaces(), leadership.remaining),
                 wake=wake,
             )
             self.leadership, self.loop = leadership, loop

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import trio
+from virtual_memgraph import Storage
 
 from controller.core.model import Pod
 from sandbox.memgraph.core.instance import Settings
@@ -42,12 +43,18 @@ class Pods:
         self.watchers: list[Callable[[], None]] = []
         self.on_wiped: Callable[[str], None] = lambda _name: None
         self.on_started: Callable[[str], None] = lambda _name: None
+        self.ordered: Callable[[int, str], bool] = lambda _ordinal, _uid: False
+        """Whether an order is in force to begin the successor of this pod anew."""
+        self.on_aside: Callable[[str], None] = lambda _name: None
+        self.aside: dict[str, Storage] = {}
+        """Volume -> the data that was moved aside on it."""
         self.aliens: dict[str, str] = {}
         self._nursery = nursery
         self._rng = rng
         self._settings = settings
         self._count = 0
         self._hosts: dict[str, str] = {}
+        self._ran_on: dict[str, str] = {}
 
     # What others see
 
@@ -99,7 +106,16 @@ class Pods:
             volume=slot.volume,
             running=False,
         )
+        self._initialise(slot, slot.pod.uid)
         self._start(slot)
+
+    def _initialise(self, slot: Slot, uid: str) -> None:
+        """The chart's init container: once a pod, not once a process (P-R1). The volume keeps its UID."""
+        former = self._ran_on.get(slot.volume)
+        if former is not None and self.ordered(slot.ordinal, former):
+            self.on_aside(slot.name)
+            self.aside[slot.volume] = self.fleet.storage.pop(slot.name)
+        self._ran_on[slot.volume] = uid
 
     def _start(self, slot: Slot) -> None:
         assert slot.pod is not None, "a process runs in a pod"

@@ -8,19 +8,24 @@ from typing import Any
 import anyio
 import trio
 
+from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
-from controller.core.model import Absent, Found, Malformed, Pod, Stored, SwitchoverRequest
-from controller.ports import Conflict, Refused, Rejected, Silent
+from controller.core.model import Absent, Found, Malformed, Pod, ReseedOrder, ReseedOrders, Stored
+from controller.core.orders import from_data, to_data
+from controller.core.requests import answer_text, first, read_answer
+from controller.ports import Asked, Conflict, Refused, Rejected, Silent
 from sandbox.memgraph.core.errors import QueryError
+from sidecar.contract import names
 from sidecar.contract.state import Document, MalformedDocument, decode, encode
 from sim.apiserver import ApiServer, Object
 from sim.instances import Fleet, ProcessDied
 from sim.network import Network
-from sim.pods import Pods
+from sim.pods import PRE_STOP_S, Pods
 
 STATE = "memgraph-ha-state"
 LEASE = "memgraph-ha-controller"
 REQUESTS = "memgraph-ha-requests"
+ORDERS = "memgraph-ha-reseed"
 
 
 class StateStore:
@@ -50,6 +55,35 @@ def stored(item: Object | None) -> Stored:
     except MalformedDocument as error:
         text = item.data.get("epoch", "")
         return Malformed(error.problems, str(item.version), int(text) if text.isdigit() else 0)
+
+
+class RequestStore:
+    """ports.RequestStore."""
+
+    def __init__(self, api: ApiServer, who: str) -> None:
+        self._api = api
+        self._who = who
+
+    async def read(self) -> Asked:
+        """What is asked now."""
+        item = await self._api.call(self._who, lambda: self._api.objects.get(REQUESTS), writes=False)
+        if item is None:
+            return Asked()
+        answer = read_answer(item.annotations.get(names.ANSWER_ANNOTATION, ""))
+        return Asked(first(item.data), item.annotations.get(names.PAUSED_ANNOTATION), answer)
+
+    async def answer(self, action: AnswerRequest) -> None:
+        """Take the key away, store the answer and the pause, as controller/kube/requests.py does."""
+        item = await self._api.call(self._who, lambda: self._api.objects.get(REQUESTS), writes=False)
+        data = dict(item.data) if item is not None else {}
+        if item is None or data.pop(action.answer.request, None) != action.answer.value:
+            raise Conflict("the request changed meanwhile")
+        notes = {**item.annotations, names.ANSWER_ANNOTATION: answer_text(action.answer)}
+        notes.pop(names.PAUSED_ANNOTATION, None)
+        if action.paused is not None:
+            notes[names.PAUSED_ANNOTATION] = action.paused
+        version = str(item.version)
+        await self._api.call(self._who, lambda: self._api.put(REQUESTS, data, version, notes), writes=True)
 
 
 class LeaseStore:
@@ -104,9 +138,16 @@ class Cluster:
     """ports.Cluster. Run `watch` in a task group: news of pods arrives late, and not at all through a cut link."""
 
     def __init__(
-        self, api: ApiServer, pods: Pods, network: Network, who: str, record: Callable[[str, str], None]
+        self,
+        api: ApiServer,
+        pods: Pods,
+        network: Network,
+        who: str,
+        record: Callable[[str, str], None],
+        ready: set[str],
     ) -> None:
         self._api = api
+        self._ready = ready
         self._source = pods
         self._network = network
         self._who = who
@@ -125,6 +166,11 @@ class Cluster:
         """spec.replicas."""
         return self._wanted
 
+    @property
+    def other_controllers(self) -> int:
+        """How many other controllers are ready, as the API server has it."""
+        return len(self._ready - {self._who})
+
     def notify(self) -> None:
         """The API server's picture changed."""
         self._news.set()
@@ -142,34 +188,26 @@ class Cluster:
                 await self._news.wait()
                 await self._network.watching(self._who)
 
-    async def delete_pod(self, pod: Pod) -> None:
-        """Delete this very pod with grace 0."""
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        """Delete this very pod with grace 0, or with its own."""
 
         def operation() -> None:
             current = self._source.picture().get(int(pod.name.rpartition("-")[2]))
             if current is None or current.uid != pod.uid:
                 raise Conflict("another pod by now")
-            self._source.delete(pod.name, grace_s=0.0)
+            self._source.delete(pod.name, grace_s=PRE_STOP_S if graceful else 0.0)
 
         await self._api.call(self._who, operation, writes=True)
 
-    async def request(self) -> SwitchoverRequest | None:
-        """What a person asks for now."""
-        item = await self._api.call(self._who, lambda: self._api.objects.get(REQUESTS), writes=False)
-        text = item.data.get("switchover", "") if item else ""
-        if not text:
-            return None
-        return SwitchoverRequest(int(text) if text.isdigit() else None)
+    async def reseed_orders(self) -> ReseedOrders:
+        """The open re-seed order."""
+        item = await self._api.call(self._who, lambda: self._api.objects.get(ORDERS), writes=False)
+        return ReseedOrders(from_data(item.data), str(item.version)) if item else ReseedOrders()
 
-    async def clear_request(self) -> None:
-        """Take the request away."""
-
-        def operation() -> None:
-            item = self._api.objects.get(REQUESTS)
-            if item is not None:
-                self._api.put(REQUESTS, {}, str(item.version))
-
-        await self._api.call(self._who, operation, writes=True)
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        """Compare-and-swap."""
+        data = to_data(order)
+        await self._api.call(self._who, lambda: self._api.put(ORDERS, data, resource_version), writes=True)
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         """A Kubernetes Event."""

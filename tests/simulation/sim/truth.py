@@ -15,6 +15,7 @@ import trio
 
 from controller.core.actions import Action, DeletePod, Outcome
 from controller.core.model import Found
+from controller.core.orders import from_data
 from sandbox.memgraph.core.instance import Role
 from sidecar.contract.state import CutKind, Document, Phase
 from sim.apiserver import ApiServer, Object
@@ -23,7 +24,7 @@ from sim.controllers import Controller
 from sim.instances import Fleet
 from sim.network import Network
 from sim.pods import Pods
-from sim.ports import STATE, stored
+from sim.ports import ORDERS, STATE, stored
 
 COMMAND_S = 1.5
 """P-W3: no command is begun with less than its timeout left on the lease."""
@@ -249,6 +250,28 @@ class Truth:
         if isinstance(action, DeletePod):
             self.log(who, f"deleted {action.pod.name}")
 
+    def reseed_ordered(self, ordinal: int, former: str) -> bool:
+        """What the init container finds: an order for the successor of that pod, of the published epoch (P-R1)."""
+        item, document = self.api.objects.get(ORDERS), self.document()
+        order = from_data(item.data) if item else None
+        if order is None or document is None:
+            return False
+        return (order.ordinal, order.pod_uid, order.epoch) == (ordinal, former, document.epoch)
+
+    def moved_aside(self, name: str) -> None:
+        """An instance begins anew: never main or partner, and not while it alone holds an acknowledged write (P-R1)."""
+        self.probes["reseed"] += 1
+        self.log(name, "begins anew, its data moved aside")
+        document = self.document()
+        assert document is not None, "an order is of the published epoch"
+        main, partner = f"m-{document.master_index}", f"m-{document.sync.ordinal}" if document.sync else ""
+        if name in (main, partner):
+            self.wrong(f"{name} begins anew, and is published as main or partner (P-R1)")
+        if self._readable(main):
+            alone = {i for i, kept in self.kept.items() if self._window(kept) is None} & self.ids(name) - self.ids(main)
+            if alone:
+                self.wrong(f"{name} begins anew, and {main} lacks {len(alone)} of its writes (P-R1)")
+
     # Writes
 
     def acts_on(self, sidecar: str, document: Document) -> None:
@@ -333,7 +356,8 @@ class Truth:
         document = self.document()
         if document is None:
             return
-        rows = self._writes(f"m-{document.master_index}")
+        mains = self._mains()
+        rows = self._writes(mains[0] if len(mains) == 1 else f"m-{document.master_index}")
         for ident, count in rows.items():
             if count > 1:
                 self.wrong(f"{ident} is there {count} times: an unknown outcome was called a safe retry (P-C2)")
@@ -392,14 +416,14 @@ class Truth:
         if document is None:
             return "there is no document"
         if document.phase is not Phase.SERVING:
+            if self._waits_for_a_person(document):
+                return None
             return f"the document says {document.phase}: {document.reason}"
         main = f"m-{document.master_index}"
-        mains = [
-            n for n, i in self.fleet.instances.items() if self.fleet.alive(n) and i.role is Role.MAIN and n[0] == "m"
-        ]
+        mains = self._mains()
         if mains != [main]:
             return f"{mains or 'nobody'} is main, {main} is published"
-        unfit = self._unfit(document)
+        unfit = self._unfit()
         healthy = self.pods.wanted - 1 - len(unfit)
         if healthy > 0 and document.sync is None:
             return "nobody is the partner"
@@ -416,6 +440,21 @@ class Truth:
                 return f"{client.name} writes nothing"
         return None
 
-    def _unfit(self, document: Document) -> set[str]:
+    def _mains(self) -> list[str]:
+        instances = self.fleet.instances.items()
+        return [n for n, i in instances if self.fleet.alive(n) and i.role is Role.MAIN and n[0] == "m"]
+
+    def _waits_for_a_person(self, document: Document) -> bool:
+        """With `block`, everybody but the new main diverged, and the planner left each of them to a person (P-R1)."""
+        everybody = {f"m-{ordinal}" for ordinal in range(self.pods.wanted)}
+        mains, left = set(self._mains()), self._unfit()
+        self.probes["cut-left-to-a-person"] += bool(left)
+        return len(mains) == 1 and bool(left) and everybody - mains == left
+
+    def _unfit(self) -> set[str]:
+        """Who diverged, and is not re-seeded without a person's word by the leader's own account (P-R2)."""
         volumes = {slot.name: slot.volume for slot in self.pods.slots.values()}
-        return {name for name, volume in self.diverged if volumes.get(name) == volume}
+        diverged = {name for name, volume in self.diverged if volumes.get(name) == volume}
+        leaders = [c.loop.status() for c in self.controllers.values() if c.leads and c.loop is not None]
+        left = {f"m-{i.ordinal}" for status in leaders for i in status.instances if i.left_alone is not None}
+        return diverged & left

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
 from controller.core.model import OnNoSyncReplica, Policy
 from sandbox.memgraph.core.instance import Role, Settings
 from sandbox.memgraph.core.storage.durability import Limits
-from sidecar.contract.state import CutKind
+from sidecar.contract.state import CutKind, Phase, decode, encode
 from sidecar.core.follow import State
 from sim.apiserver import ApiServer
 from sim.clients import Client
@@ -20,6 +20,7 @@ from sim.controllers import Controller, Stage
 from sim.instances import Fleet
 from sim.network import Network
 from sim.pods import Pods
+from sim.ports import STATE
 from sim.sidecars import Sidecar
 from sim.truth import Truth
 
@@ -58,7 +59,10 @@ class World:
         )
         self.pods = Pods(self.fleet, nursery, self.rng, settings)
         self.api = ApiServer(self.network, nursery, self.rng)
-        policy = Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE)
+        policy = Policy(
+            wal_flush_every=shape.flush_every,
+            on_no_sync_replica=OnNoSyncReplica.BLOCK if shape.block else OnNoSyncReplica.SERVE,
+        )
         self.truth = Truth(self.fleet, self.pods, self.api, self.network, log=log)
         stage = Stage(self.fleet, self.pods, self.api, self.network, policy)
         stage.sent, stage.arrived, stage.acted = self.truth.sent, self.truth.arrived, self.truth.acted
@@ -75,6 +79,7 @@ class World:
         for client in self.clients:
             client.on_read_port_write = self.truth.read_port_wrote
         self.api.watchers.append(self.truth.changed)
+        self.pods.ordered, self.pods.on_aside = self.truth.reseed_ordered, self.truth.moved_aside
         self.pods.on_wiped = lambda name: self.truth.wiped_at.__setitem__(name, trio.current_time())
         self.fleet.died = self._died
         self.quiet_since = 0.0
@@ -112,6 +117,29 @@ class World:
             gone = [c for c in sidecar.connections if c.upstream.address == address and c.name != name]
             for connection in sorted(gone, key=lambda c: c.port.value):
                 connection.upstream_lost()
+
+    def name_last_main(self, name: str) -> None:
+        """A person writes the document: this instance was the last main, whatever it holds."""
+        item, slot = self.api.objects[STATE], self.pods.slot(name)
+        old = decode(item.data)
+        assert slot.pod is not None, "a running instance is named"
+        document = replace(
+            old,
+            epoch=old.epoch + 1,
+            phase=Phase.CUT,
+            cut_kind=CutKind.FAILOVER,
+            master_index=slot.ordinal,
+            main_pod=name,
+            main_uid=slot.pod.uid,
+            main_address=slot.pod.bolt_address,
+            main_volume=slot.volume,
+            database_uuid=self.fleet.instances[name].database_uuid,
+            sync=None,
+            read_addresses=(),
+        )
+        self.truth.restoring = True
+        self.api.put(STATE, encode(document), str(item.version))
+        self.truth.restoring = False
 
     # Waiting
 

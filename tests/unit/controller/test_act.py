@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from controller.act import Actor
-from controller.core.actions import Demote, Drop, Mark, Outcome, Promote, Prove, Publish, Register, StepDown, Target
-from controller.core.model import Found, Malformed, Mode, Pod, Stored, SwitchoverRequest
+from controller.core.actions import (
+    AnswerRequest,
+    CloseOrder,
+    Demote,
+    Drop,
+    Mark,
+    Outcome,
+    Promote,
+    Prove,
+    Publish,
+    Register,
+    Reseed,
+    StepDown,
+    Target,
+)
+from controller.core.model import Found, Malformed, Mode, Pod, ReseedOrder, ReseedOrders, Stored
+from controller.core.requests import RequestAnswer
 from controller.observe import Prober
-from controller.ports import Conflict, LostAnswer, Rejected, Silent
+from controller.ports import Asked, Conflict, LostAnswer, Rejected, Silent
 from sidecar.contract.state import Document, Phase
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +102,10 @@ class Book:
         self.lose_answer = False
         self.pods: Mapping[int, Pod] = {0: MAIN, 1: REPLICA}
         self.replicas_wanted = 2
+        self.other_controllers = 0
+        self.orders = ReseedOrders(None, "1")
+        self.order_answer = ""
+        self.done: list[str] = []
 
     async def read(self) -> Stored:
         return self.stored
@@ -98,17 +118,40 @@ class Book:
         else:
             raise LostAnswer("reset by peer")
 
-    async def delete_pod(self, pod: Pod) -> None:
-        raise AssertionError("not asked for in these tests")
+    async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
+        self.done.append(f"delete {pod.uid} {graceful=}")
 
-    async def request(self) -> SwitchoverRequest | None:
-        return None
+    async def reseed_orders(self) -> ReseedOrders:
+        return self.orders
 
-    async def clear_request(self) -> None:
-        return None
+    async def write_reseed_order(self, order: ReseedOrder | None, resource_version: str | None) -> None:
+        if resource_version != self.orders.resource_version:
+            raise Conflict("409")
+        self.done.append(f"order {order.pod_uid if order else None}")
+        if self.order_answer != "lost before":
+            self.orders = ReseedOrders(order, "2")
+        if self.order_answer:
+            raise LostAnswer("reset by peer")
 
     async def record_event(self, reason: str, message: str, *, warning: bool) -> None:
         return None
+
+
+class Requests:
+    """One request, and the last answer."""
+
+    def __init__(self) -> None:
+        self.answered: RequestAnswer | None = None
+        self.lose: str = ""
+
+    async def read(self) -> Asked:
+        return Asked(None, None, self.answered)
+
+    async def answer(self, action: AnswerRequest) -> None:
+        if self.lose != "before":
+            self.answered = action.answer
+        if self.lose:
+            raise LostAnswer("reset by peer")
 
 
 class Lease:
@@ -129,10 +172,16 @@ class World:
     """An actor and everything it touches."""
 
     def __init__(self) -> None:
-        self.fleet, self.book, self.lease = Fleet(), Book(), Lease()
+        self.fleet, self.book, self.lease, self.requests = Fleet(), Book(), Lease(), Requests()
         self.published: list[Document] = []
         self.actor = Actor(
-            self.fleet, self.book, self.book, Prober(self.fleet, 0.5, _nothing), self.lease, self.published.append
+            self.fleet,
+            self.book,
+            self.book,
+            self.requests,
+            Prober(self.fleet, 0.5, _nothing),
+            self.lease,
+            self.published.append,
         )
 
 
@@ -212,10 +261,10 @@ def fields(document: Document) -> dict[str, Any]:
     return {name: getattr(document, name) for name in document.__dataclass_fields__}
 
 
-async def test_a_lost_compare_and_swap_is_a_failure(world: World) -> None:
+async def test_a_lost_compare_and_swap_is_a_conflict(world: World) -> None:
     """Somebody else wrote first."""
     outcome, said = await world.actor.execute(Publish(DOCUMENT, "0"))
-    assert (outcome, said) == (Outcome.FAILED, "409")
+    assert (outcome, said) == (Outcome.CONFLICT, "409")
 
 
 REGISTER = Register(ON, OF, "memgraph_1_t1_0", "m-1:10000", Mode.STRICT_SYNC)
@@ -272,3 +321,85 @@ async def test_stepping_down_gives_the_lease_up(world: World) -> None:
     """P-W2."""
     await world.actor.execute(StepDown())
     assert world.lease.resigned
+
+
+ORDER = ReseedOrder(1, "u1", 3, 1_800_000_000)
+RESEED = Reseed(REPLICA, 1, ORDER, "1", 1, ON, "d", 7)
+MARKED: Reply = [{"label": "__memgraph_ha_7"}]
+
+
+def trusted(world: World) -> None:
+    """What a re-seed asks for: the main is main, with the newest marker."""
+    world.fleet.roles[MAIN.bolt_address] = "main"
+    world.fleet.script("SHOW INDEX INFO", MARKED)
+
+
+async def test_a_re_seed_writes_its_order_before_it_deletes_the_pod(world: World) -> None:
+    """P-R1, with the pod's ordinary grace."""
+    trusted(world)
+    assert (await world.actor.execute(RESEED))[0] is Outcome.DONE
+    assert world.book.done == ["order u1", "delete u1 graceful=True"]
+    assert (await world.actor.execute(CloseOrder(ORDER, "2", failed=False)))[0] is Outcome.DONE
+    assert world.book.orders.open is None
+
+
+@pytest.mark.parametrize(
+    "what", ["role", "database", "marker", "process", "term", "epoch", "document", "order", "lease"]
+)
+async def test_a_re_seed_is_not_begun_unless_the_main_is_still_trusted(world: World, what: str) -> None:
+    """P-R1: nothing cached decides it."""
+    trusted(world)
+    match what:
+        case "role":
+            world.fleet.roles[MAIN.bolt_address] = "replica"
+        case "database":
+            world.fleet.script("SHOW STORAGE INFO", [{"storage info": "database_uuid", "value": "another"}])
+        case "marker":
+            world.fleet.script("SHOW INDEX INFO", [{"label": "__memgraph_ha_5"}])
+        case "process":
+            world.book.pods = {0: replace(MAIN, container_id="c1"), 1: REPLICA}
+        case "term":
+            world.book.stored = Found(replace(DOCUMENT, term=2), "2", "cm")
+        case "epoch":
+            world.book.stored = Found(replace(DOCUMENT, epoch=4), "2", "cm")
+        case "document":
+            world.book.stored = Malformed(("no",), "2", 3)
+        case "order":
+            world.book.orders = ReseedOrders(None, "2")
+        case "lease":
+            world.lease.seconds = 0.1
+    expected = Outcome.CONFLICT if what == "order" else Outcome.FAILED
+    assert (await world.actor.execute(RESEED))[0] is expected
+    assert world.book.done == []
+
+
+async def test_a_lost_answer_to_the_order_is_read_back(world: World) -> None:
+    """P-W1: written, it is gone on with; not written, nothing is deleted."""
+    trusted(world)
+    world.book.order_answer = "lost"
+    assert (await world.actor.execute(RESEED))[0] is Outcome.DONE
+    assert world.book.done[-1] == "delete u1 graceful=True"
+    other = World()
+    trusted(other)
+    other.book.order_answer = "lost before"
+    assert (await other.actor.execute(RESEED))[0] is Outcome.UNKNOWN
+    assert other.book.done == ["order u1"]
+
+
+ANSWER = RequestAnswer("switchover", "any", True, "RequestAnswered", "accepted", "t", "c-0")
+
+
+@pytest.mark.parametrize(
+    ("lost", "outcome"), [("", Outcome.DONE), ("before", Outcome.UNKNOWN), ("after", Outcome.DONE)]
+)
+async def test_a_lost_answer_to_an_answer_is_read_back(world: World, lost: str, outcome: Outcome) -> None:
+    """P-W1: only what is known to be answered is begun."""
+    world.requests.lose = lost
+    assert (await world.actor.execute(AnswerRequest(ANSWER)))[0] is outcome
+
+
+async def test_no_request_is_answered_without_enough_lease(world: World) -> None:
+    """P-W3."""
+    world.lease.seconds = 1.4
+    assert (await world.actor.execute(AnswerRequest(ANSWER)))[0] is Outcome.FAILED
+    assert world.requests.answered is None

@@ -25,6 +25,7 @@ def test_defaults() -> None:
         ("MEMGRAPH_HA_REGISTER_BY", "carrier-pigeon"),
         ("MEMGRAPH_HA_REGISTER_BY", "1"),
         ("MEMGRAPH_HA_ON_NO_SYNC_REPLICA", "maybe"),
+        ("MEMGRAPH_HA_ON_DIVERGED", "wipe"),
         ("MEMGRAPH_HA_PROBE_INTERVAL_S", "-1"),
         ("MEMGRAPH_HA_LEASE_DURATION_S", "500ms"),
         ("MEMGRAPH_HA_HTTP_PORT", "70000"),

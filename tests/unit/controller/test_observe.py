@@ -1,4 +1,4 @@
-"""The prober: what is asked anew, and when."""
+"""The prober: what it makes of each way in which an instance does not answer, and what is asked anew."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from controller.core.model import Pod
 from controller.observe import Prober
+from controller.ports import Denied, PortError, Refused, Silent
 
 pytestmark = pytest.mark.anyio
 POD = Pod("m-0", "u0", "10.0.0.1", 7687, 10000, "m-0:10000", "v0", "c0")
@@ -17,6 +18,45 @@ POD = Pod("m-0", "u0", "10.0.0.1", 7687, 10000, "m-0:10000", "v0", "c0")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class Instance:
+    """A replica, or what is in its way."""
+
+    def __init__(self) -> None:
+        self.problem: PortError | None = None
+
+    async def run(
+        self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
+    ) -> list[dict[str, Any]]:
+        if self.problem is not None:
+            raise self.problem
+        return [{"replication role": "replica"}] if query.startswith("SHOW REPLICATION ROLE") else []
+
+    async def connects(self, host: str, port: int, *, timeout: float) -> bool:
+        raise AssertionError("the prober asks, it does not knock")
+
+    async def forget(self, address: str) -> None:
+        return None
+
+
+async def test_each_problem_takes_the_place_of_the_one_before() -> None:
+    """Refused credentials are no candidate (P-U): the answer is gone with them. Nor are they a death."""
+    there = Instance()
+    prober = Prober(there, 0.5, lambda: None)
+    await prober.pods_changed({0: POD}, 1)
+    for problem, expected in (
+        (None, (True, 0, 0, False)),
+        (Denied("no"), (False, 0, 0, True)),
+        (Refused("no"), (False, 1, 0, False)),
+        (Denied("no"), (False, 0, 0, True)),
+        (Silent("no"), (False, 0, 1, False)),
+        (None, (True, 0, 0, False)),
+    ):
+        there.problem = problem
+        await prober.refresh(0)
+        (seen,) = prober.instances
+        assert (seen.answer is not None, seen.refused, seen.silent, seen.denied) == expected
 
 
 class Main:

@@ -66,8 +66,34 @@ async def unsynced_tail(world: World) -> None:
     world.fleet.thaw(partner)
 
 
+async def empty_main(world: World) -> None:
+    """A person names an instance whose volume was lost the main: the full ones must not begin anew from it (P-R1)."""
+    full = world.main
+    for client in world.clients:
+        client.resting = True
+    await trio.sleep(1.0)
+    empty = world.rng.choice([name for name in world.names() if name != full])
+    world.log("-", f"FAULT {empty} loses its volume, and a person names it the main")
+    for controller in world.controllers:
+        controller.kill()
+    world.pods.wipe(empty)
+    await world.until(lambda: world.fleet.alive(empty), 10.0, f"{empty} to be back")
+    world.name_last_main(empty)
+    for controller in world.controllers:
+        controller.start()
+    if await world.until(lambda: world.main == empty and world.cut is None, 20.0, f"{empty} to be published"):
+        reached(world, 8)
+    await trio.sleep(world.rng.uniform(10.0, 25.0))
+    world.log("-", f"HEALED the person names {full} instead, and throws what {empty} holds away")
+    world.name_last_main(full)
+    world.pods.wipe(empty)
+    for client in world.clients:
+        client.resting = False
+
+
 SCENARIOS: Final[dict[str, Aimed]] = {
     "3 empty partner": Aimed("P-S1 P-S3 P-R1", "the partner's volume is lost, then the main", empty_partner),
     "6 nobody left": Aimed("P-F3", "two pods: the partner gone, the main restarted", nobody_left, Shape(instances=2)),
+    "8 empty main": Aimed("P-R1", "full replicas of a main that is empty", empty_main),
     "9 power": Aimed("P-N3", "a power loss takes an unsynced tail", unsynced_tail, Shape(flush_every=10, pause_s=0.05)),
 }

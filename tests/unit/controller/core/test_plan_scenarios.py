@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from toy_cluster import Toy, serving
+from toy_cluster import Toy, healthy, serving
 
-from controller.core.actions import Demote, Promote, Publish, Register
+from controller.core.actions import Demote, Drop, Promote, Publish, Register
 from controller.core.memory import Memory
-from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, SwitchoverRequest
+from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, Status
 from controller.core.reasons import Reason
 from controller.core.view import ordinal_of
 from sidecar.contract.state import CutKind, Phase
-
-
-def healthy(toy: Toy) -> None:
-    """One main, published and protected, everything else registered on it."""
-    document = toy.document
-    mains = [n.ordinal for n in toy.nodes if n.role is Role.MAIN and n.reach == "ok" and not n.terminated]
-    assert mains == [document.master_index]
-    assert document.phase is Phase.SERVING
-    assert document.cut_kind is None
-    main = toy.nodes[document.master_index]
-    reachable = {n.ordinal for n in toy.nodes if n.reach == "ok" and not n.terminated} - {main.ordinal}
-    registered = [ordinal_of(r.name) for r in main.registrations]
-    assert len(registered) == len(set(registered))
-    assert reachable <= set(registered)
-    assert document.sync is not None
-    strict = [r.name for r in main.registrations if r.mode is Mode.STRICT_SYNC]
-    assert strict == [document.sync.registration]
-    assert len(document.read_addresses) == len(reachable)
-    assert main.marker is not None
-    assert main.marker <= document.epoch
 
 
 def test_a_fresh_cluster_is_bootstrapped_around_its_lowest_ordinal() -> None:
@@ -174,7 +155,7 @@ def test_a_switchover_is_planned_and_demotes_before_it_promotes() -> None:
     """P-P: cut planned, demote, promote, publish; the request is answered before the cut."""
     toy = serving()
     toy.write()
-    toy.request = SwitchoverRequest(None)
+    toy.requests["switchover"] = "any"
     plans = toy.settle()
     healthy(toy)
     assert toy.document.master_index == 1
@@ -186,7 +167,7 @@ def test_a_switchover_is_planned_and_demotes_before_it_promotes() -> None:
 def test_a_switchover_to_an_asynchronous_replica_makes_it_the_partner_first() -> None:
     """P-S7 within P-P."""
     toy = serving()
-    toy.request = SwitchoverRequest(2)
+    toy.requests["switchover"] = "2"
     toy.settle()
     healthy(toy)
     assert toy.document.master_index == 2
@@ -197,17 +178,17 @@ def test_an_impossible_switchover_is_refused_and_changes_nothing(wanted: int) ->
     """The main itself, and an instance that does not exist."""
     toy = serving()
     before = toy.document
-    toy.request = SwitchoverRequest(wanted)
+    toy.requests["switchover"] = str(wanted)
     plans = toy.settle()
     assert any(p.reason is Reason.SWITCHOVER_REFUSED for p in plans)
     assert toy.document == before
-    assert toy.request is None
+    assert toy.requests == {}
 
 
 def test_a_main_that_freezes_in_the_middle_of_a_switchover_becomes_a_failover() -> None:
     """Scenario 23: the demotion is never answered."""
     toy = serving()
-    toy.request = SwitchoverRequest(None)
+    toy.requests["switchover"] = "any"
     while not (toy.stored and toy.document.phase is Phase.CUT):
         toy.step()
     toy.fail(0, "silent")
@@ -353,7 +334,7 @@ def test_a_leader_that_dies_after_any_step_leaves_a_state_the_next_one_finishes(
 def test_a_switchover_whose_partner_does_not_catch_up_is_given_up() -> None:
     """P-P: the partner lags when the clients are cut; after two seconds the main is published again."""
     toy = serving()
-    toy.request = SwitchoverRequest(None)
+    toy.requests["switchover"] = "any"
     while toy.document.phase is Phase.SERVING:
         toy.step()
     before = toy.document
@@ -381,3 +362,158 @@ def test_with_block_an_asynchronous_replica_becomes_the_partner_within_the_cut()
     assert toy.document.sync is not None
     assert toy.document.sync.ordinal == 2
     assert toy.write()
+
+
+@pytest.mark.parametrize("hung", [False, True])
+def test_with_block_a_former_main_that_wakes_up_becomes_the_partner(hung: bool) -> None:
+    """P-F7: with two instances nobody else can be, and it believes it is main; one that does not wake up is deleted."""
+    toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    toy.write()
+    toy.fail(0, "silent")
+    toy.settle()
+    if not hung:
+        assert (toy.nodes[1].role, toy.document.phase) == (Role.MAIN, Phase.CUT)
+        toy.nodes[0].reach = "ok"
+        toy.settle()
+    else:
+        toy.settle(quiet_s=30)
+    assert toy.deleted == ([0] if hung else [])
+    healthy(toy)
+    assert toy.document.master_index == 1
+
+
+def both_ends_answer_again(toy: Toy) -> None:
+    """The main's process is a new one, and so are its partner's answers: both are candidates."""
+    toy.restart(toy.document.master_index)
+
+
+def test_a_main_that_was_given_up_twice_within_a_minute_gives_way_to_its_partner() -> None:
+    """P-F3: otherwise a process that crashes again and again would be published again and again."""
+    toy = serving()
+    first = toy.document.master_index
+    both_ends_answer_again(toy)
+    toy.settle()
+    assert toy.document.master_index == first, "one restart: the last main goes on"
+    both_ends_answer_again(toy)
+    toy.settle()
+    assert toy.document.master_index != first
+    healthy(toy)
+
+
+def test_restarts_a_minute_apart_are_no_pattern() -> None:
+    toy = serving()
+    first = toy.document.master_index
+    for _ in range(3):
+        both_ends_answer_again(toy)
+        toy.settle()
+        toy.now += 61.0
+    assert toy.document.master_index == first
+
+
+def test_without_flushing_every_commit_the_partner_comes_first() -> None:
+    """P-F3, P-N3: a main that lost power may lack what its partner has."""
+    toy = serving(policy=Policy(wal_flush_every=10))
+    first = toy.document.master_index
+    both_ends_answer_again(toy)
+    toy.settle()
+    assert toy.document.master_index != first
+    healthy(toy)
+
+
+def test_the_only_replica_is_cleared_before_its_pod_goes() -> None:
+    """P-S7 with two pods under `serve`: writes do not wait until its loss is noticed."""
+    toy = serving(2)
+    toy.nodes[1].deleting = True
+    while toy.document.sync is not None:
+        toy.step()
+    assert toy.nodes[1].reach == "ok", "it still answers"
+    toy.settle()
+    assert not toy.nodes[0].registrations or toy.nodes[0].registrations[0].mode is Mode.ASYNC
+    assert toy.write()
+
+
+def test_under_block_the_only_replica_is_kept_as_long_as_it_lives() -> None:
+    toy = serving(2, Policy(on_no_sync_replica=OnNoSyncReplica.BLOCK))
+    toy.nodes[1].deleting = True
+    toy.settle()
+    assert toy.document.sync is not None
+    assert toy.document.phase is Phase.SERVING
+
+
+def test_a_lag_that_comes_and_goes_closes_no_read_connection() -> None:
+    """Scenario 25: a published reader keeps its place while the main has trouble with it for a moment."""
+    toy = serving()
+    reader = next(n for n in toy.nodes if n.ordinal not in (toy.document.master_index, toy.document.sync.ordinal))
+    before, main = toy.document.read_addresses, toy.nodes[toy.document.master_index]
+    assert len(before) == 2
+
+    def rows(status: Status) -> None:
+        main.registrations = [
+            replace(row, status=status) if ordinal_of(row.name) == reader.ordinal else row for row in main.registrations
+        ]
+
+    for _ in range(3):
+        rows(Status.INVALID)
+        until = toy.now + 1.5
+        while toy.now < until:
+            toy.step()
+        assert toy.document.read_addresses == before
+        rows(Status.READY)
+        toy.step()
+
+
+def test_a_reader_that_refuses_leaves_at_once() -> None:
+    toy = serving()
+    reader = next(n for n in toy.nodes if n.ordinal not in (toy.document.master_index, toy.document.sync.ordinal))
+    toy.fail(reader.ordinal, "refused")
+    until = toy.now + 1.0
+    while toy.now < until:
+        toy.step()
+    assert len(toy.document.read_addresses) == 1
+
+
+def test_a_switchover_cuts_first_and_waits_for_the_last_commits_then() -> None:
+    """P-P: under load the partner is hardly ever seen with everything; who waits for that waits for ever."""
+    toy = serving()
+    main, partner = toy.nodes[toy.document.master_index], toy.nodes[toy.document.sync.ordinal]
+    main.writes += 3
+    toy.requests["switchover"] = "any"
+    for _ in range(4):
+        main.writes, partner.writes = main.writes + 1, partner.writes + 1  # always near, never there
+        toy.step()
+    assert (toy.document.phase, toy.document.cut_kind) == (Phase.CUT, CutKind.PLANNED)
+    toy.step()
+    assert main.role is Role.MAIN, "nobody is demoted before the partner holds everything"
+    partner.writes = main.writes
+    toy.settle()
+    assert toy.document.master_index == partner.ordinal
+
+
+def _status_of_the_asynchronous_replica(toy: Toy, status: Status) -> None:
+    main = toy.nodes[0]
+    main.registrations = [r if r.mode is Mode.STRICT_SYNC else replace(r, status=status) for r in main.registrations]
+
+
+def test_a_busy_main_calls_its_asynchronous_replica_invalid_now_and_then() -> None:
+    """It misses a commit while it gets another and catches up: a DROP would make it begin anew each time."""
+    toy = serving()
+    registered = list(toy.nodes[0].registrations)
+    for _ in range(10):
+        for status in (Status.INVALID, Status.RECOVERY, Status.READY):
+            _status_of_the_asynchronous_replica(toy, status)
+            until = toy.now + 1.0
+            while toy.now < until:
+                assert not isinstance(toy.step().action, Drop)
+    assert toy.nodes[0].registrations == registered
+
+
+def test_an_asynchronous_replica_that_stays_invalid_is_registered_anew() -> None:
+    """For longer than the main's checker takes to heal a short break."""
+    toy = serving()
+    _status_of_the_asynchronous_replica(toy, Status.INVALID)
+    broken = toy.now
+    while not isinstance(toy.step().action, Drop):
+        assert toy.now < broken + 10
+    assert toy.now - broken >= 3
+    toy.settle()
+    assert {row.status for row in toy.nodes[0].registrations} == {Status.READY}

@@ -8,11 +8,23 @@ from dataclasses import replace
 import pytest
 from toy_cluster import Toy, serving
 
-from controller.core.actions import Demote, Drop, Mark, Plan, Promote, Prove, Publish, Register
+from controller.core.actions import (
+    AnswerRequest,
+    Demote,
+    Drop,
+    Mark,
+    Plan,
+    Promote,
+    Prove,
+    Publish,
+    Register,
+    Reseed,
+)
 from controller.core.failover import eligible
 from controller.core.memory import Memory
 from controller.core.model import Found, Observation, Role
 from controller.core.plan import plan
+from controller.core.reasons import Reason
 from controller.core.view import View
 from sidecar.contract.state import CutKind, Phase
 
@@ -92,9 +104,69 @@ def _allowed(label: str, observation: Observation, toy: Toy, decision: Plan) -> 
                 answering = [toy.nodes[o] for o in holders if toy.nodes[o].reach == "ok"]
                 was_planned = document.cut_kind is CutKind.PLANNED
                 assert was_planned or any(n.role is Role.REPLICA for n in answering), label
+        case Reseed():
+            sync = document.sync.ordinal if document.sync else None
+            main = toy.nodes[document.master_index]
+            assert document.phase is Phase.SERVING, label
+            assert action.ordinal not in (document.master_index, sync), label
+            assert (main.role, main.reach) == (Role.MAIN, "ok"), label
+            assert main.marker == max(node.marker or 0 for node in toy.nodes), label
+            assert toy.nodes[action.ordinal].role is Role.REPLICA, label
         case Mark() | Drop() | Register() | Prove():
             assert toy.nodes[action.on.ordinal].role is Role.MAIN, label
             assert action.on.ordinal in holders, label
+
+
+@pytest.mark.parametrize(
+    "asked", [("promote", "1 accept-data-loss"), ("pause", ""), ("switchover", "1"), ("reseed", "x")]
+)
+def test_a_request_allows_nothing_but_its_answer(asked: tuple[str, str]) -> None:
+    """Unanswered, it changes no rule; and a cut that can go on goes on."""
+    answered = 0
+    for label, toy in worlds(2):
+        alone = plan(toy.observation(), toy.memory)
+        toy.requests[asked[0]] = asked[1]
+        decision = plan(toy.observation(), toy.memory)
+        _allowed(label, toy.observation(), toy, decision)
+        if isinstance(decision.action, AnswerRequest):
+            answered += 1
+            assert toy.document.phase is Phase.SERVING or alone.action is None, label
+    assert answered > 0
+
+
+def test_while_paused_only_a_cut_goes_on() -> None:
+    """Whatever is seen, and whoever leads."""
+    for label, toy in worlds(2):
+        alone = plan(toy.observation(), toy.memory)
+        toy.paused = "by me"
+        for memory in (toy.memory, Memory()):
+            decision = plan(toy.observation(), memory)
+            if toy.document.phase is Phase.SERVING:
+                assert (decision.action, decision.reason) == (None, Reason.PAUSED), label
+            elif memory.term is not None:
+                assert decision == alone, label
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_what_may_never_be_planned_when_everybody_diverged(size: int) -> None:
+    """P-R1, in every world: with every pair of instances remembered as diverged, of older epochs or not."""
+    planned = 0
+    for label, toy in worlds(size):
+        document = toy.document
+        main = toy.nodes[document.master_index].pod()
+        pods = [pod for node in toy.nodes if (pod := node.pod()) is not None]
+        if main is not None:
+            pairs = {int(pod.name[-1]): (pod.incarnation, main.incarnation) for pod in pods}
+            toy.memory = replace(toy.memory, diverged=pairs)
+        for older, registered in itertools.product(range(size), (True, False)):
+            for node in toy.nodes:
+                node.marker = document.epoch - (node.ordinal == older)
+                node.registrations = node.registrations if registered else []
+            observation = toy.observation()
+            decision = plan(observation, toy.memory)
+            _allowed(label, observation, toy, decision)
+            planned += isinstance(decision.action, Reseed)
+    assert planned > 0
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -19,7 +19,7 @@ from sandbox.kubelet.core.containers import (
     ports_in_use,
     references,
 )
-from sandbox.kubelet.core.status import State, pod_status
+from sandbox.kubelet.core.status import State, gates_of, pod_status
 from sidecar.contract import env, names
 
 PLACE = Place("127.80.0.9")
@@ -157,6 +157,28 @@ def test_a_pod_is_ready_when_its_containers_and_sidecars_are() -> None:
     assert report(init, sidecar, main)[1]["Ready"] == "False"
     init.exit_code = 1
     assert report(init, sidecar, main)[1]["Initialized"] == "False"
+
+
+def test_a_pod_with_readiness_gates_is_ready_when_they_are_true() -> None:
+    """And its containers are ready all the same."""
+    state = running("m", Role.MAIN)
+    for gates, ready in (({"g": True, "h": False}, "False"), ({"g": True, "h": True}, "True"), ({}, "True")):
+        conditions = {c["type"]: c for c in pod_status([state], PLACE, "Always", "t", gates)["conditions"]}
+        assert (conditions["ContainersReady"]["status"], conditions["Ready"]["status"]) == ("True", ready)
+        assert conditions["Ready"]["reason"] == ("ReadinessGatesNotReady" if ready == "False" else None)
+    state.ready = False
+    conditions = {c["type"]: c for c in pod_status([state], PLACE, "Always", "t", {"g": False})["conditions"]}
+    assert conditions["Ready"]["reason"] is None, "the containers are the first thing that is missing"
+
+
+def test_the_gates_of_a_pod() -> None:
+    """A condition that nobody has set is not True."""
+    manifest = pod()
+    assert gates_of(manifest) == {}
+    manifest["spec"]["readinessGates"] = [{"conditionType": "a"}, {"conditionType": "b"}]
+    assert gates_of(manifest) == {"a": False, "b": False}
+    manifest["status"] = {"conditions": [{"type": "a", "status": "True"}, {"type": "b", "status": "False"}]}
+    assert gates_of(manifest) == {"a": True, "b": False}
 
 
 def test_phases() -> None:

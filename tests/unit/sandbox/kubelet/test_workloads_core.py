@@ -18,11 +18,24 @@ def workload(kind: str, replicas: int, **spec: Any) -> dict[str, Any]:
     }
 
 
+REVISION = "controller-revision-hash"
+
+
+def revision(item: dict[str, Any]) -> str:
+    """Which one a new pod of this workload has."""
+    pods = (a.manifest for a in statefulset(item, [], []) if isinstance(a, Create) and a.plural == "pods")
+    label: str = next(pods)["metadata"]["labels"][REVISION]
+    return label
+
+
 def existing(
-    name: str, *, ready: bool = True, ending: bool = False, owner: str = "owner", phase: str = "Running"
-) -> dict[str, Any]:
+    name: str, *, ready: bool = True, ending: bool = False, owner: str = "owner", phase: str = "Running",
+    at: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """A pod; `at` is its revision, if it is not the current one."""
+    labels = {REVISION: at or revision(workload("StatefulSet", 1))}
     metadata: dict[str, Any] = {
-        "name": name, "namespace": "ns", "uid": f"uid-{name}", "creationTimestamp": name,
+        "name": name, "namespace": "ns", "uid": f"uid-{name}", "creationTimestamp": name, "labels": labels,
         "ownerReferences": [{"kind": "StatefulSet", "uid": owner, "controller": True}],
     }  # fmt: skip
     if ending:
@@ -53,9 +66,9 @@ def test_a_statefulset_starts_all_ordinals_with_a_claim_each() -> None:
         ("pods", "w-1"),
     ]
     pod = next(a.manifest for a in actions if isinstance(a, Create) and a.plural == "pods")
-    assert pod["metadata"]["labels"] == {
-        "a": "b", "statefulset.kubernetes.io/pod-name": "w-0", "apps.kubernetes.io/pod-index": "0",
-    }  # fmt: skip
+    labels = pod["metadata"]["labels"]
+    assert labels.pop(REVISION).startswith("w-")
+    assert labels == {"a": "b", "statefulset.kubernetes.io/pod-name": "w-0", "apps.kubernetes.io/pod-index": "0"}
     assert pod["metadata"]["ownerReferences"][0]["uid"] == "owner"
     assert pod["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-w-0"}}]
 
@@ -72,6 +85,26 @@ def test_a_statefulset_that_shrinks_removes_the_highest_ordinals() -> None:
     """Claims stay; a pod that is being deleted isn't deleted again."""
     pods = [existing("w-0"), existing("w-1"), existing("w-2", ending=True)]
     assert removed(statefulset(workload("StatefulSet", 1), pods, [])) == ["w-1"]
+
+
+def test_a_roll_out_goes_from_the_highest_ordinal_down_and_waits_for_ready() -> None:
+    """As the real one: an outdated pod goes whether or not it is ready, and nothing below an unready one goes."""
+    item = workload("StatefulSet", 3)
+    old = "w-before"
+    pods = [existing("w-0", at=old), existing("w-1", at=old), existing("w-2", at=old, ready=False)]
+    assert removed(statefulset(item, pods, [])) == ["w-2"]
+    for above in ([existing("w-2", ending=True)], [existing("w-2", ready=False)], []):
+        assert removed(statefulset(item, [*pods[:2], *above], [])) == []
+    back = [*pods[:2], existing("w-2")]
+    assert removed(statefulset(item, back, [])) == ["w-1"]
+    report = next(a for a in statefulset(item, back, []) if isinstance(a, Report))
+    assert (report.status["updatedReplicas"], report.status["readyReplicas"]) == (1, 3)
+
+
+def test_another_template_is_another_revision() -> None:
+    changed = workload("StatefulSet", 1)
+    changed["spec"]["template"]["spec"]["containers"] = [{"name": "d"}]
+    assert revision(changed) != revision(workload("StatefulSet", 1)) == revision(workload("StatefulSet", 3))
 
 
 def test_a_deployment_keeps_its_number() -> None:

@@ -70,6 +70,26 @@ def test_manifest_selectors(operator: str, values: list[str], labels: dict[str, 
     assert selectors.matches_label_selector({"matchLabels": {"k": "x"}}, labels) is (labels.get("k") == "x")
 
 
+def test_a_strategic_merge_knows_conditions_by_their_type() -> None:
+    """Each writer of a status has its own; other lists are replaced whole."""
+    held = {
+        "conditions": [{"type": "Ready", "status": "True", "since": "t"}, {"type": "x", "status": "True"}],
+        "l": [1],
+    }
+    patch = {"conditions": [{"type": "y", "status": "True"}, {"type": "Ready", "status": "False"}], "l": [2]}
+    assert patches.apply(held, patch, patches.STRATEGIC) == {
+        "conditions": [
+            {"type": "Ready", "status": "False", "since": "t"},
+            {"type": "x", "status": "True"},
+            {"type": "y", "status": "True"},
+        ],
+        "l": [2],
+    }
+    assert patches.apply(held, patch, patches.MERGE) == patch
+    with pytest.raises(Problem):
+        patches.apply(held, {"conditions": [{"status": "True"}]}, patches.STRATEGIC)
+
+
 @pytest.mark.parametrize(
     ("patch", "kind", "result"),
     [

@@ -85,6 +85,7 @@ addresses = st.builds("10.0.0.{}:{}".format, st.integers(0, 255), st.integers(1,
 def documents(draw: st.DrawFn) -> Document:
     phase = draw(st.sampled_from(Phase))
     ca = draw(st.sampled_from(["", "pem"]))
+    rebuilt = draw(st.integers(0, 9))
     return Document(
         term=draw(st.integers(0, 99)),
         epoch=draw(st.integers(0, 99)),
@@ -105,6 +106,8 @@ def documents(draw: st.DrawFn) -> Document:
         tls_ca=ca,
         tls_server_name=draw(texts) if ca else "",
         cut_on_change=draw(st.booleans()),
+        rebuilt_term=rebuilt,
+        rebuilt_epoch=draw(st.integers(0, 99)) if rebuilt else 0,
     )
 
 
