@@ -40,12 +40,13 @@ class Object:
 
 @dataclass
 class Trouble:
-    """What goes wrong with the calls of one caller: probabilities, and seconds a write may arrive late."""
+    """What goes wrong with the calls of one caller: probabilities, and seconds: a write may arrive late, all may be slow."""
 
     lost_answer: float = 0.0
     late: float = 0.0
     late_s: float = 3.0
     fails: float = 0.0
+    slow_s: float = 0.0
 
 
 Watcher = Callable[[str, Object | None, Object | None], None]
@@ -121,7 +122,7 @@ class ApiServer:
         if not self.network.passes(who, "api"):
             await trio.sleep(CALL_S)
             raise lost
-        await trio.sleep(self.network.latency() + 0.0005)
+        await trio.sleep(self.network.latency() + 0.0005 + trouble.slow_s)
         if trouble.fails and self._rng.random() < trouble.fails:
             raise Unavailable("503")
         if writes and trouble.late and self._rng.random() < trouble.late:

@@ -6,6 +6,7 @@ from typing import Final
 
 import trio
 
+from sim.apiserver import Trouble
 from sim.faults import change_document
 from sim.network import both
 from sim.scenarios.kinds import Aimed, reached
@@ -78,10 +79,12 @@ async def stranger(world: World) -> None:
         await trio.sleep(world.rng.uniform(0.01, 3.0))
     else:
         await world.until(lambda: world.epoch > epoch + 1 and world.cut is None, 20.0, "another main")
+        world.api.trouble[stale] = Trouble(slow_s=world.rng.uniform(0.2, 1.0))  # its word is waited for
     world.log("-", f"FAULT {document.main_address} is another cluster's main")
     world.reuse_address(document.main_address, "x-0")
     reached(world, 15)
     await trio.sleep(world.rng.uniform(1.0, 6.0))
+    world.api.trouble.pop(stale, None)
     world.network.resume_watches(stale)
     world.network.unblock(cut)
 
