@@ -40,7 +40,7 @@ class Object:
 
 @dataclass
 class Trouble:
-    """What goes wrong with the calls of one caller: probabilities, and seconds: a write may arrive late, all may be slow."""
+    """What goes wrong with one caller's calls: probabilities; seconds a write may arrive late, or any may take."""
 
     lost_answer: float = 0.0
     late: float = 0.0
