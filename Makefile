@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit simulate planted conformance kubernetes kubernetes-binaries sandbox \
-  memgraph-bench failover constraints clean
+.PHONY: help demo test lint types imports unit simulate windows planted conformance kubernetes kubernetes-binaries \
+  sandbox memgraph-bench failover constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -18,6 +18,7 @@ help:
 	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
 	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
+	@echo 'make windows            what the protocol cannot close, brought about and measured (RUNS=200, JSON=path)'
 	@echo 'make planted            takes one rule of the protocol away at a time: some seed must notice (JSON=path; ONLY=name)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
@@ -77,6 +78,10 @@ unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries
 simulate: $(VENV)/.dev
 	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim $(if $(SEED),--seed '$(SEED)') \
 	  $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(FIRST),--first '$(FIRST)') $(if $(JSON),--json '$(JSON)')
+
+windows: $(VENV)/.dev
+	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.windows \
+	  $(if $(RUNS),--runs '$(RUNS)') $(if $(JSON),--json '$(JSON)')
 
 planted: $(VENV)/.dev
 	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.planted $(if $(JSON),--json '$(JSON)') \

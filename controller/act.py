@@ -106,7 +106,9 @@ class Actor:
             return Outcome.UNKNOWN, str(error)
         except Conflict as error:
             return Outcome.CONFLICT, str(error)
-        except (Rejected, Denied) as error:
+        except Rejected as error:
+            return (Outcome.BUSY if _lock_busy(error) else Outcome.FAILED), str(error)
+        except Denied as error:
             return Outcome.FAILED, str(error)
         except PortError as error:
             return Outcome.FAILED, f"{type(error).__name__}: {error}"
@@ -257,7 +259,7 @@ class Actor:
                     await self._run(on.pod, f"DROP REPLICA {name};")
                 return Outcome.DONE
             except Rejected as error:
-                if "unique access" not in str(error):
+                if not _lock_busy(error):
                     return Outcome.DONE
                 if anyio.current_time() >= deadline:
                     raise
@@ -279,3 +281,9 @@ class Actor:
                 await anyio.sleep(_PROOF_PAUSE_S)
         await self._run(main, f"MATCH (n:{parse.PROBE_LABEL}) DETACH DELETE n;")
         return Outcome.DONE if found else Outcome.FAILED
+
+
+def _lock_busy(error: Rejected) -> bool:
+    """REGISTER's and DROP's one-shot try-lock was held by a commit (M-2.4)."""
+    found = _REGISTER_ERROR.search(str(error))
+    return "unique access" in str(error) or (found is not None and found[1] == _BUSY)

@@ -19,6 +19,7 @@ from controller.core.actions import (
     Reseed,
 )
 from controller.core.memory import Memory, with_item, without
+from controller.core.model import Mode
 
 _FIRST_BACKOFF_S: Final = 2.0  # a replica that just restarted may need a moment
 _UNKNOWN_BACKOFF_S: Final = 10.0  # P-F1: an unanswered REGISTER may still be stalling the main
@@ -61,7 +62,10 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
 def _published(memory: Memory, action: Publish, outcome: Outcome) -> Memory:
     if outcome is Outcome.DONE:
         term = action.document.term
-        return replace(memory, term=term, document=action.document, write_unanswered=False, promotion=None)
+        tries = 0 if action.document.sync is not None else memory.strict_tries
+        return replace(
+            memory, term=term, document=action.document, write_unanswered=False, promotion=None, strict_tries=tries
+        )
     return replace(memory, write_unanswered=memory.write_unanswered or outcome is Outcome.UNKNOWN)
 
 
@@ -80,6 +84,9 @@ def _registered(memory: Memory, action: Register, outcome: Outcome, now: float) 
     if outcome is Outcome.DIVERGED:
         between = (action.replica.pod.incarnation, action.on.pod.incarnation)
         return replace(memory, diverged=with_item(memory.diverged, ordinal, between))
+    if outcome is Outcome.BUSY:
+        # It was tried for two seconds: waiting longer makes nobody idle.
+        return replace(memory, strict_tries=memory.strict_tries + 1) if action.mode is Mode.STRICT_SYNC else memory
     first = _FIRST_BACKOFF_S if outcome is Outcome.FAILED else _UNKNOWN_BACKOFF_S
     return _back_off(memory, ordinal, now, first)
 

@@ -158,6 +158,8 @@ class Outcome(StrEnum):
     FAILED = "failed"
     CONFLICT = "conflict"
     """A compare-and-swap that somebody else won: nothing was done (P-W1)."""
+    BUSY = "busy"
+    """REGISTER or DROP never got the main's try-lock: commits held it (P-S5). Nothing was done."""
     UNKNOWN = "unknown"
     """The answer was lost: it may have happened (P-W1, P-W3)."""
     DIVERGED = "diverged"

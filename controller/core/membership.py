@@ -7,6 +7,7 @@ from controller.core.model import Answer, Instance, Mode, Registration, Role, St
 from controller.core.reasons import Reason
 from controller.core.view import View, diverged, name_of, ordinal_of, strict, target
 
+_LATE = "it did not catch up in time and holds up writes"
 _INVALID_FOR_S = 3.0  # the main's own checker heals a short break within its three strikes
 
 
@@ -48,6 +49,8 @@ def drop_unfit(view: View, answer: Answer) -> Plan | None:
             why = _unfit(view, row, ordinal, seen)
         if why is not None:
             message = f"dropping registration {row.name}: {why}"
+            if why == _LATE and row.name not in view.memory.proven:  # a former partner that was lost is no try
+                view = view.remember(strict_tries=view.memory.strict_tries + 1)
             return view.plan(Reason.REGISTRATION_DROPPED, message, Drop(target(view.main), row.name), 0.0)
         if ordinal is not None and not strict(row):
             seen.add(ordinal)
@@ -66,7 +69,7 @@ def _unfit(view: View, row: Registration, ordinal: int | None, seen: set[int]) -
         if made_for is None:
             return "an earlier leader made it and never recorded it"
         if now - memory.registered_at.get(row.name, now) >= view.obs.policy.strict_wait_s:
-            return "it did not catch up in time and holds up writes"
+            return _LATE
     if row.status in (Status.GHOST, Status.DIVERGED):
         return f"it is {row.status.value}"
     if instance.pod is None:

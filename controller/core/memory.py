@@ -85,6 +85,9 @@ class Memory:
     invalid_since: Mapping[str, float] = field(default_factory=dict)
     """Registration name -> since when each answer of the main has called it invalid."""
     partner: Sighting | None = None
+    strict_tries: int = 0
+    """How often in a row a partner could not be made while clients wrote (P-S5)."""
+    partner_cut_at: float | None = None
     users_failed: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     """(incarnation, version, user) -> when that user may be tried again."""
     switchover: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.core.actions import DeletePod, Plan, Prove, Register
+from controller.core.busy import cut_for_partner, too_busy
 from controller.core.memory import Sighting
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role, Status
 from controller.core.reasons import Reason
@@ -163,6 +164,8 @@ def gain_partner(view: View, answer: Answer) -> Plan | None:
     now = row_of(answer, candidate.ordinal)
     if now is None or not now.streams or now.behind is None or now.behind < -view.obs.policy.laggard_ts:
         return None  # membership registers it ASYNC first, or it is still too far behind
+    if too_busy(view):
+        return cut_for_partner(view, candidate)
     name = view.memory.next_name(candidate.ordinal)
     view = view.remember(names_used=view.memory.names_used + 1)
     address = candidate.pod.replication_address

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     # Sync partner and registrations (S)
     PARTNER_LOST = "PartnerLost"
     PARTNER_LAGS = "PartnerLags"
+    PARTNER_CUT = "PartnerCut"
     PARTNER_CHANGED = "PartnerChanged"
     PARTNER_REGISTERING = "PartnerRegistering"
     PARTNER_PROVING = "PartnerProving"

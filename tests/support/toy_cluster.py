@@ -102,6 +102,8 @@ class Toy:
         self.version = 0
         self.now = 100.0
         self.other_controllers = 1
+        self.busy = False
+        """Commits hold the main's lock whenever clients are let in."""
         self.policy = policy or Policy()
         self.memory = Memory()
         self.users: UsersWanted | None = None
@@ -284,6 +286,8 @@ class Toy:
 
     def _register(self, action: Register) -> Outcome:
         main, replica = self.nodes[action.on.ordinal], self.nodes[action.replica.ordinal]
+        if self.busy and self.document.phase == "serving" and action.mode is Mode.STRICT_SYNC:
+            return Outcome.BUSY
         main.registrations = [r for r in main.registrations if r.name != action.drop]
         if replica.reach != "ok" or replica.role is Role.MAIN:
             return Outcome.FAILED

@@ -201,16 +201,27 @@ def test_killing_the_main_moves_it_and_its_pod_comes_back(folder: Path) -> None:
     assert pids[0] != pids[1]
 
 
-def test_a_hung_main_is_shown_replaced_and_woken(folder: Path) -> None:
-    """hang, status, resume."""
+def test_a_hung_main_is_replaced(folder: Path) -> None:
+    """hang: another main, and whether it wakes up or its pod is replaced (P-F7), everything is well again."""
     before = settled(folder)
     done = sandbox(folder, "hang")
     assert done.returncode == 0, done.stderr
     old = before["document"]["main"]
     until("another main", lambda: status(folder)["document"]["main"] != old)
+    sandbox(folder, "resume")
+    settled(folder)
+
+
+def test_a_hung_reader_is_shown_and_woken(folder: Path) -> None:
+    """hang, status, resume. Nobody deletes a pod that was a mere replica before it hung."""
+    document = settled(folder)["document"]
+    pods = [item["pod"] for item in status(folder)["memgraphs"]]
+    sync = f"memgraph-ha-{document['syncReplica']}"
+    (reader,) = [pod for pod in pods if pod not in (document["main"], sync)]
+    assert sandbox(folder, "hang", reader).returncode == 0
     states = {item["pod"]: item["state"] for item in status(folder)["memgraphs"]}
-    assert states[old] == "hung"
-    assert sandbox(folder, "resume").stdout == f"woken: {old}\n"
+    assert states[reader] == "hung"
+    assert sandbox(folder, "resume").stdout == f"woken: {reader}\n"
     settled(folder)
 
 
