@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit simulate windows conformance kubernetes kubernetes-binaries sandbox memgraph-bench \
-  failover constraints clean
+.PHONY: help demo test lint types imports unit simulate windows planted conformance kubernetes kubernetes-binaries \
+  sandbox memgraph-bench failover constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -19,6 +19,7 @@ help:
 	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
 	@echo 'make windows            what the protocol cannot close, brought about and measured (RUNS=200, JSON=path)'
+	@echo 'make planted            takes one rule of the protocol away at a time: some seed must notice (JSON=path; ONLY=name)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
@@ -81,6 +82,10 @@ simulate: $(VENV)/.dev
 windows: $(VENV)/.dev
 	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.windows \
 	  $(if $(RUNS),--runs '$(RUNS)') $(if $(JSON),--json '$(JSON)')
+
+planted: $(VENV)/.dev
+	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.planted $(if $(JSON),--json '$(JSON)') \
+	  $(if $(ONLY),--only '$(ONLY)')
 
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')

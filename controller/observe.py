@@ -12,7 +12,7 @@ import anyio.abc
 
 from controller import questions
 from controller.core import parse
-from controller.core.model import Answer, Instance, Pod, Role
+from controller.core.model import Answer, Instance, Pod, Registration, Role
 from controller.metrics import Probed
 from controller.ports import Database, Denied, PortError, Refused, Silent
 
@@ -153,6 +153,11 @@ class Prober:
         denied = isinstance(problem, Denied)
         return replace(known, answer=None, refused=0, silent=0, silent_since=None, denied=denied)
 
+    def _looks_different(self, ordinal: int, role: Role, registrations: tuple[Registration, ...] | None) -> bool:
+        """Whether another process may have got this address: then whose database it holds is asked anew (P-F9)."""
+        known = self._instances[ordinal].answer
+        return known is None or (role, _peers(registrations)) != (known.role, _peers(known.registrations))
+
     async def _ask(self, ordinal: int, pod: Pod, started: float, timeout: float) -> Answer:
         deadline = started + timeout
 
@@ -166,7 +171,7 @@ class Prober:
             registrations = parse.registrations(await rows("SHOW REPLICAS;"))
         indexes = await rows("SHOW INDEX INFO;")
         at, info = self._storage.get(ordinal, (0.0, {}))
-        if not info or started - at > _STORAGE_EVERY_S:
+        if not info or started - at > _STORAGE_EVERY_S or self._looks_different(ordinal, role, registrations):
             info = await questions.storage(rows)
             self._storage[ordinal] = (started, info)
         return Answer(
@@ -179,6 +184,10 @@ class Prober:
             user_schema=parse.user_indexes(indexes),
             transactional=parse.transactional(info),
         )
+
+
+def _peers(registrations: tuple[Registration, ...] | None) -> list[tuple[str, str]]:
+    return [(row.name, row.address) for row in registrations or ()]
 
 
 def _how(problem: PortError | None) -> Probed:

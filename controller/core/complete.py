@@ -24,10 +24,10 @@ def finish_cut(view: View) -> Plan:
     """The next step of the `cut` the document is in."""
     view = replace(view, memory=in_cut(view.memory, view.document.epoch, view.obs.now))
     main = view.main
-    promoted = [i for i in eligible(view) if i.ordinal != main.ordinal and view.answers(i, Role.MAIN)]
+    promoted = [i for i in eligible(view) if i.ordinal != main.ordinal and view.is_our_main(i)]
     if promoted:
         return publish_steps(view, promoted[0], Reason.PUBLISHED)
-    if main in eligible(view) and view.answers(main, Role.MAIN):
+    if main in eligible(view) and view.is_our_main(main):
         return _old_main_is_main(view)
     return _nobody_is_main(view)
 

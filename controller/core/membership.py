@@ -78,7 +78,10 @@ def _unfit(view: View, row: Registration, ordinal: int | None, seen: set[int]) -
         return "it points to an address that is no longer this replica's"
     if made_for is not None and made_for != instance.pod.incarnation:
         return "the replica was restarted and no longer obeys it"
-    # Once is nothing: a main under load calls it so whenever a commit comes while it catches up.
+    if made_for is not None:
+        return None  # the main's checker heals links; REGISTER over a broken one stalls it until it counts as hung
+    # By an earlier leader, perhaps for a process that is gone. Once is nothing: a main under load calls it so
+    # whenever a commit comes while it catches up.
     invalid_for = now - memory.invalid_since.get(row.name, now)
     if view.answers(instance, Role.REPLICA) and invalid_for >= _INVALID_FOR_S:
         return "the main cannot reach it, and it answers"

@@ -16,7 +16,7 @@ from controller.core.failover import fail_over
 from controller.core.lonely import give_way, note_heard
 from controller.core.membership import delete_hung_main, demote_second_main, drop_unfit, register_missing
 from controller.core.memory import Memory
-from controller.core.model import Absent, Answer, Found, Malformed, Observation, Status
+from controller.core.model import Absent, Answer, Found, Malformed, Observation, Role, Status
 from controller.core.partner import gain_partner, keep_partner
 from controller.core.promote import (
     carry_out_promotion,
@@ -105,6 +105,8 @@ def _serve(view: View) -> Plan:
         if view.main.denied:
             return view.plan(Reason.CREDENTIALS_REFUSED, denied([view.main]), None, 0.1)
         message = f"main {view.document.main_pod} has not answered for a moment"
+        if view.answers(view.main, Role.MAIN):
+            message = f"at the address of main {view.document.main_pod} answers the main of another database"
         return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
     view = note_diverged(_note_registrations(view, answer), answer)
     step = demote_second_main(view, view.main) or delete_hung_main(view, view.main)

@@ -54,7 +54,8 @@ def _against_moment(view: View) -> str | None:
         return "the clients are cut"
     answer = view.main_answer if serving(view) else view.obs.answer(main)
     if main.pod is None or answer is None:
-        return f"main {document.main_pod} does not answer"
+        stranger = view.answers(main, Role.MAIN) and not view.is_our_main(main)
+        return f"main {document.main_pod} does not {'hold the recorded database' if stranger else 'answer'}"
     if not serving(view) and (best_replica(view, main) or any(strict(row) for row in answer.registrations or ())):
         return "the clients are cut, and another replica may become the one that holds every write"
     published = main.ordinal == document.master_index

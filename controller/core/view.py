@@ -32,10 +32,20 @@ class View:
     @property
     def main_answer(self) -> Answer | None:
         """The fresh answer of the recorded main, if it is still the recorded pod and says it is main."""
-        pod, answer = self.main.pod, self.obs.answer(self.main)
-        if pod is None or pod.uid != self.document.main_uid or answer is None or answer.role is not Role.MAIN:
+        pod = self.main.pod
+        if pod is None or pod.uid != self.document.main_uid or not self.is_our_main(self.main):
             return None
-        return answer
+        return self.obs.answer(self.main)
+
+    def is_our_main(self, instance: Instance) -> bool:
+        """Whether it freshly says that it is main of the recorded database (P-F9).
+
+        At an address that a pod has lost, another cluster's main may answer before the watch tells of it: a REGISTER
+        there would hand our replicas over to a stranger's data.
+        """
+        answer = self.obs.answer(instance)
+        ours = answer is not None and answer.database_uuid == self.document.database_uuid
+        return ours and self.answers(instance, Role.MAIN)
 
     def answers(self, instance: Instance, role: Role) -> bool:
         """Whether this instance freshly says that it has this role."""

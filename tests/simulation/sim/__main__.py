@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from sim import probes
+from sim.aimed import SCENARIOS
 from sim.run import Result, recipe, run
 
 PATIENCE_S: Final = 60
@@ -86,6 +87,10 @@ class Summary:
         self.unknown += result.unknown
         self.outages += result.outages
 
+    def unreached(self) -> list[str]:
+        """Situations and scenarios that no seed came to."""
+        return probes.unreached(self.probes, [name.partition(" ")[0] for name in SCENARIOS])
+
     def figures(self) -> dict[str, object]:
         """For JSON."""
         outages = sorted(self.outages) or [0.0]
@@ -103,7 +108,7 @@ class Summary:
                 "p50": round(outages[len(outages) // 2] * 1000),
                 "p99": round(outages[len(outages) * 99 // 100] * 1000),
             },
-            "unreached_probes": probes.unreached(self.probes),
+            "unreached_probes": self.unreached(),
         }
 
 
@@ -145,7 +150,7 @@ def many(first: int, count: int, workers: int, path: Path | None) -> int:
         f"{len(summary.bad)} seeds with violations"
     )
     print(f"lost in known windows (docs/safety.md, section 3): {figures['lost_in_windows'] or 'none'}")
-    print(f"never reached: {', '.join(probes.unreached(summary.probes)) or 'nothing'}")
+    print(f"never reached: {', '.join(summary.unreached()) or 'nothing'}")
     return 1 if summary.bad else 0
 
 

@@ -14,7 +14,13 @@ def _all() -> dict[str, Aimed]:
     found: dict[str, Aimed] = {}
     for module in iter_modules(scenarios.__path__, f"{scenarios.__name__}."):
         found |= getattr(import_module(module.name), "SCENARIOS", {})
-    return dict(sorted(found.items(), key=lambda item: int(item[0].partition(" ")[0])))
+    return dict(sorted(found.items(), key=lambda item: _place(item[0])))
+
+
+def _place(name: str) -> tuple[int, str]:
+    """4a comes after 3, and 10 after 9."""
+    number = name.partition(" ")[0]
+    return int(number.rstrip("ab")), number
 
 
 SCENARIOS: Final[dict[str, Aimed]] = _all()

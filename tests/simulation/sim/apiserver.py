@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import trio
 
 from controller.ports import Conflict, LostAnswer, Unavailable
+from sidecar.contract.state import Document
 from sim.network import Network
 
 T = TypeVar("T")
@@ -40,12 +40,13 @@ class Object:
 
 @dataclass
 class Trouble:
-    """What goes wrong with the calls of one caller: probabilities, and seconds a write may arrive late."""
+    """What goes wrong with one caller's calls: probabilities; seconds a write may arrive late, or any may take."""
 
     lost_answer: float = 0.0
     late: float = 0.0
     late_s: float = 3.0
     fails: float = 0.0
+    slow_s: float = 0.0
 
 
 Watcher = Callable[[str, Object | None, Object | None], None]
@@ -60,6 +61,10 @@ class ApiServer:
         self.objects: dict[str, Object] = {}
         self.trouble: dict[str, Trouble] = {}
         self.watchers: list[Watcher] = []
+        self.about_to_write: Callable[[str, Document], None] = lambda _who, _document: None
+        """Called before a controller's write of the document leaves it: the moment to make something happen."""
+        self.late_conflicts = 0
+        """Writes that arrived late and lost their compare-and-swap."""
         self._nursery = nursery
         self._rng = rng
         self._version = 100
@@ -117,7 +122,7 @@ class ApiServer:
         if not self.network.passes(who, "api"):
             await trio.sleep(CALL_S)
             raise lost
-        await trio.sleep(self.network.latency() + 0.0005)
+        await trio.sleep(self.network.latency() + 0.0005 + trouble.slow_s)
         if trouble.fails and self._rng.random() < trouble.fails:
             raise Unavailable("503")
         if writes and trouble.late and self._rng.random() < trouble.late:
@@ -134,8 +139,10 @@ class ApiServer:
 
     async def _later(self, operation: Callable[[], object], seconds: float) -> None:
         await trio.sleep(seconds)
-        with suppress(Conflict):  # what a compare-and-swap is for
+        try:
             operation()
+        except Conflict:  # what a compare-and-swap is for
+            self.late_conflicts += 1
 
     async def follow(self, who: str, name: str, deliver: Callable[[str, bytes], None]) -> None:
         """A watch of one object, for ever: ("got", body) or ("missing", b"") after each (re)connection, then lines.
@@ -162,7 +169,7 @@ class ApiServer:
                     await trio.sleep(lag if self._rng.random() < 0.95 else lag + self._rng.uniform(0.0, 0.15))
                     if not self.network.connects(who, "api"):
                         break  # what was under way is lost with the connection
-                    await self.network.running(who)
+                    await self.network.watching(who)
                     deliver(kind, body)
             finally:
                 self.watchers.remove(changed)

@@ -10,7 +10,7 @@ import trio
 
 from sim.apiserver import Object, Trouble
 from sim.network import both
-from sim.ports import REQUESTS, STATE
+from sim.ports import STATE
 from sim.world import World
 
 Fault = Callable[[World, random.Random], Awaitable[None]]
@@ -209,20 +209,11 @@ async def pod_sleeps(world: World, rng: random.Random) -> None:
     world.network.resume(name)
 
 
-def ask(world: World, key: str, value: str) -> None:
-    """A person asks the controller for something."""
-    item = world.api.objects.get(REQUESTS)
-    data = dict(item.data) if item else {}
-    world.api.put(
-        REQUESTS, {**data, key: value}, str(item.version) if item else None, item.annotations if item else None
-    )
-
-
 async def switchover(world: World, rng: random.Random) -> None:
     """A person asks for another main."""
     target = rng.choice(["any", *(str(o) for o in world.pods.slots)])
     world.log("-", f"FAULT switchover {target} is asked for")
-    ask(world, "switchover", target)
+    world.ask("switchover", target)
     await trio.sleep(rng.uniform(0.0, 3.0))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.effects import Call, Sleep, Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.messages import Finalize, Lost, Request
@@ -38,6 +38,12 @@ class Fleet(World):
         self.intercept = self._on_the_way
         self.intercept_answer = self._on_the_way_back
         self.died: Callable[[str], None] = lambda _name: None
+        self.buffered_s: Callable[[str, str], float] = lambda _name, _text: 0.0
+        """(instance, statement) -> how long it lies in the instance's socket before it is read."""
+        self.transfer_s: Callable[[Request], float] = lambda _request: 0.0
+        """How long a request is under way beside the latency: files are large."""
+        self.foreign: set[str] = set()
+        """Instances of other clusters: they have no init-file of ours."""
         self.opened: set[str] = set()
         self.frozen_at: dict[str, float] = {}
         self.init_file = INIT_FILE
@@ -77,7 +83,7 @@ class Fleet(World):
     def _opening(self, name: str, steps: Steps[Any]) -> Steps[None]:
         yield from steps
         instance = self.instances[name]
-        for _ in range(2):
+        for _ in range(0 if name in self.foreign else 2):
             with suppress(QueryError):  # Memgraph only logs it, which is why the line is there twice
                 yield from _statement(Interpreter(instance), self.init_file, {})
         self.opened.add(name)
@@ -128,9 +134,8 @@ class Fleet(World):
 
     async def statement(self, name: str, text: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """One auto-commit statement in a session of its own."""
-        rows: list[dict[str, Any]] = await self.run(
-            name, _statement(Interpreter(self.instances[name]), text, parameters)
-        )
+        steps = _statement(Interpreter(self.instances[name]), text, parameters, self.buffered_s(name, text))
+        rows: list[dict[str, Any]] = await self.run(name, steps)
         return rows
 
     def frozen(self, name: str) -> bool:
@@ -146,6 +151,13 @@ class Fleet(World):
             self._after(CONNECT_S, lambda: running.resume(Lost()))
             return
         super()._connect(running, target)
+
+    def _call(self, running: Any, call: Call) -> None:
+        seconds = self.transfer_s(call.request)
+        if seconds:
+            self._after(seconds, lambda: World._call(self, running, call))
+        else:
+            super()._call(running, call)
 
     def _on_the_way(self, source: str, target: str, request: Request) -> Lost | None:
         if not self.network.passes(source, target):
@@ -164,7 +176,11 @@ class _Asked:
         self.died = False
 
 
-def _statement(session: Interpreter, text: str, parameters: Mapping[str, Any]) -> Steps[list[dict[str, Any]]]:
+def _statement(
+    session: Interpreter, text: str, parameters: Mapping[str, Any], buffered_s: float = 0.0
+) -> Steps[list[dict[str, Any]]]:
+    if buffered_s:
+        yield Sleep(buffered_s)
     try:
         result = yield from session.prepare(text, parameters)
         rows, _ = yield from session.pull(result, -1)

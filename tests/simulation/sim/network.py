@@ -63,6 +63,19 @@ class Network:
         if event is not None:
             event.set()
 
+    def stall_watches(self, who: str) -> None:
+        """The connections that `who`'s watches use hang: news waits, and nobody notices. Other calls go through."""
+        self.stop(_watches(who))
+
+    def resume_watches(self, who: str) -> None:
+        """They move again, and what waited arrives."""
+        self.resume(_watches(who))
+
+    async def watching(self, who: str) -> None:
+        """Wait until news may reach this process, and it may go on."""
+        await self.running(_watches(who))
+        await self.running(who)
+
     def stopped(self, name: str) -> bool:
         """Whether this process stands still."""
         return name in self._stopped
@@ -75,6 +88,10 @@ class Network:
     def _announce(self) -> None:
         event, self._changed = self._changed, trio.Event()
         event.set()
+
+
+def _watches(who: str) -> str:
+    return f"watches of {who}"
 
 
 def both(a: str, b: str) -> list[tuple[str, str]]:

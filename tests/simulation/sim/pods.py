@@ -217,6 +217,15 @@ class Pods:
         if slot.pod is not None:
             self.delete(name, grace_s=0.0)
 
+    def reuse_address(self, address: str, name: str) -> None:
+        """The IP of this `ip:port` belongs to another process from now on."""
+        self.aliens[address.rpartition(":")[0]] = name
+
+    def foreign_main(self, name: str) -> None:
+        """Another cluster's main starts."""
+        self.fleet.foreign.add(name)
+        self.fleet.boot(name, self._settings)
+
     def lose_power(self, name: str) -> int:
         """The node loses power and comes back: unsynced commits are gone."""
         slot = self.slot(name)

@@ -43,6 +43,7 @@ class StateStore:
     async def write(self, document: Document, resource_version: str | None) -> None:
         """Compare-and-swap."""
         data = encode(document)
+        self._api.about_to_write(self._who, document)
         try:
             await self._api.call(self._who, lambda: self._api.put(STATE, data, resource_version), writes=True)
         except LostAnswer:
@@ -190,6 +191,7 @@ class Cluster:
                 self._pods, self._wanted = self._source.picture(), self._source.wanted
                 await changed(self._pods, self._wanted)
                 await self._news.wait()
+                await self._network.watching(self._who)
 
     async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
         """Delete this very pod with grace 0, or with its own."""

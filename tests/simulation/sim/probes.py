@@ -6,6 +6,7 @@ They are read off what controllers decide and what becomes of their actions, nev
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -43,7 +44,9 @@ class Situation(StrEnum):
     PARTNER_LAGS = "lost finalize seen"
     PARTNER_CHANGED = "partner handed over"
     HUNG_DELETED = "hung instance deleted"
-    SUPERSEDED = "superseded leader steps down"
+    STEPPED_DOWN = "a leader stepped down: superseded, or it reached nobody"
+    PARTNER_CUT = "busy main cut for a partner"
+    RESEEDED = "diverged replica begun anew"
     NO_CANDIDATE = "main lost and nobody may take over"
     RESTORED = "document restored"
     MENDED = "document mended"
@@ -66,12 +69,14 @@ _OF_REASON: Final = {
     Reason.PARTNER_LOST: Situation.PARTNER_LOST,
     Reason.PARTNER_LAGS: Situation.PARTNER_LAGS,
     Reason.PARTNER_CHANGED: Situation.PARTNER_CHANGED,
+    Reason.PARTNER_CUT: Situation.PARTNER_CUT,
     Reason.DOCUMENT_RESTORED: Situation.RESTORED,
     Reason.DOCUMENT_MENDED: Situation.MENDED,
     Reason.ADOPTED: Situation.ADOPTED,
 }
 _OF_EVENT: Final = {
     Reason.NO_CANDIDATE: Situation.NO_CANDIDATE,
+    Reason.RESEEDED: Situation.RESEEDED,
     Reason.SWITCHOVER_REFUSED: Situation.SWITCHOVER_REFUSED,
 }
 _OF_ACTION: Final = {
@@ -80,9 +85,9 @@ _OF_ACTION: Final = {
     ("Register", Outcome.UNKNOWN): Situation.REGISTRATION_UNANSWERED,
     ("Register", Outcome.DIVERGED): Situation.DIVERGED,
     ("Publish", Outcome.UNKNOWN): Situation.ANSWER_UNKNOWN,
-    ("Publish", Outcome.FAILED): Situation.PUBLICATION_LOST_RACE,
+    ("Publish", Outcome.CONFLICT): Situation.PUBLICATION_LOST_RACE,
     ("DeletePod", Outcome.DONE): Situation.HUNG_DELETED,
-    ("StepDown", Outcome.DONE): Situation.SUPERSEDED,
+    ("StepDown", Outcome.DONE): Situation.STEPPED_DOWN,
 }
 
 
@@ -141,6 +146,7 @@ class Witness:
             self._unanswered.discard(who)
 
 
-def unreached(seen: Counter[str]) -> list[str]:
-    """The ones that never happened."""
-    return [name for name in PROBES if not seen[name]]
+def unreached(seen: Counter[str], scenarios: Iterable[str]) -> list[str]:
+    """The ones that never happened, and the scenarios ("4a", "16") whose decisive point no seed came to."""
+    wanted = (*PROBES, *(f"scenario {number} reached" for number in scenarios))
+    return [name for name in wanted if not seen[name]]

@@ -16,6 +16,7 @@ import trio
 from controller.core.actions import Action, DeletePod, Outcome
 from controller.core.model import Found
 from controller.core.orders import from_data
+from controller.core.parse import MARKER_LABEL
 from controller.core.reasons import Reason
 from sandbox.memgraph.core.instance import Instance, Role
 from sidecar.contract.state import CutKind, Document, Phase
@@ -33,13 +34,15 @@ from sim.probes import Witness
 from sim.sidecars import Sidecar
 
 CUT_SETTLE_S = 0.25
-"""P-F5: after this a sidecar that is not cut off has seen the cut."""
+"""P-F5: sidecars get this long to close their connections to a live main."""
 FRESH_S = 1.5
 """How old an answer may be that a controller believes, and the time to act on it (P-F2)."""
 FAILOVER_REASONS = frozenset(reason for reason in Reason if reason.name.startswith("MAIN_"))
 """P-F1's triggers."""
 COMMAND_S = 1.5
 """P-W3: no command is begun with less than its timeout left on the lease."""
+NOTICED_S = 20.0
+"""P-S4 takes two polls; the rest is for a change of leader, and a controller that sleeps."""
 
 
 class Window(StrEnum):
@@ -48,7 +51,8 @@ class Window(StrEnum):
     LOST_FINALIZE = "LostFinalize"
     """The second phase never reached the partner, and the main was gone for good before P-S4 saw it."""
     STALE_SIDECAR = "StaleSidecar"
-    """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover."""
+    """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover: what was
+    in flight when the next main was promoted, and nothing sent later."""
     STALE_READ_PORT = "StaleReadPort"
     """Written over the read port of a sidecar that had not seen the cut, to a candidate that vanished unpublished."""
     UNPROTECTED = "Unprotected"
@@ -57,6 +61,8 @@ class Window(StrEnum):
     """flush-every-n-tx above 1, and the power went."""
     ANALYTICAL = "Analytical"
     """A person chose a storage mode that replicates nothing."""
+    FOREIGN = "ForeignMain"
+    """An address went to another cluster's main while the API server could not be asked, or named it still (P-C4)."""
     ACCEPTED = "AcceptedLoss"
     """A person said so."""
 
@@ -114,7 +120,9 @@ class Truth:
     _newest_ack: Ack | None = None
     _died: dict[str, tuple[float, Role]] = field(default_factory=dict)
     _witness: Witness = field(init=False)
-    _promoted_at: dict[str, float] = field(default_factory=dict)
+    _promotions: list[tuple[float, str]] = field(default_factory=list)
+    _failover_cuts: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    """Sidecar -> when it acted on the failover cut of which epoch, or on an epoch whose cut it never saw."""
 
     def __post_init__(self) -> None:
         self._witness = Witness(self.probes)
@@ -221,6 +229,11 @@ class Truth:
         """Every write that this instance holds."""
         return set(self._writes(name))
 
+    def marker(self, name: str) -> int:
+        """The newest epoch marker on this instance; -1 without one."""
+        labels = [label for label, _ in self.fleet.instances[name].graph.indexes if label.startswith(MARKER_LABEL)]
+        return max((int(label.removeprefix(MARKER_LABEL)) for label in labels), default=-1)
+
     def _writes(self, name: str) -> Counter[str]:
         """Every write and how often it is there; read from the graph, since a query may have to wait for a commit."""
         nodes = self.fleet.instances[name].graph.nodes.values()
@@ -231,7 +244,9 @@ class Truth:
     def event(self, who: str, reason: str, message: str) -> None:
         """A controller tells people something."""
         self.log(who, f"EVENT {reason}: {message}")
-        self.person_asked = reason == Reason.REBUILD_AMBIGUOUS and self.tampered
+        self.person_asked = reason == Reason.REBUILD_AMBIGUOUS
+        if self.person_asked and not self.tampered:
+            self.wrong("the controller asks a person, and nobody has touched the document")
         situation = probes.of_event(reason)
         if situation is not None:
             self.probes[situation] += 1
@@ -294,6 +309,8 @@ class Truth:
         if query.startswith("MATCH") and "count(" in query:
             return
         self.log(who, f"-> {name or 'nobody'}: {query}")
+        if name in self.fleet.foreign and "TO REPLICA" not in query:
+            self.wrong(f"{who} sent {query!r} to {name}, which is another cluster's (P-F9)")
         if memory.term is None:
             self.wrong(f"{who} sent {query!r} to {name} without a term (P-W2)")
         if leadership.remaining() < COMMAND_S:
@@ -303,6 +320,8 @@ class Truth:
             published = self.document()
             mine = published is not None and published.term == memory.term
             self._check_candidate(who, name, published if mine else memory.document)
+            if mine and published is not None:
+                self._check_settled(who, name, published)
 
     def _check_candidate(self, who: str, name: str, document: Document | None) -> None:
         """P-F3, P-F4: only who it names, and only while the clients are cut."""
@@ -322,6 +341,18 @@ class Truth:
         if (name, volume) not in named:
             self.wrong(f"{who} promotes {name} on {volume}, which is not in {sorted(named)} (P-F3)")
 
+    def _check_settled(self, who: str, name: str, document: Document) -> None:
+        """P-F5: a live main's clients had time to be cut before another one takes over."""
+        main = f"m-{document.master_index}"
+        pod = self.pods.picture().get(document.master_index)
+        alive = pod is not None and pod.uid == document.main_uid and self.fleet.alive(main)
+        if name == main or document.cut_kind is not CutKind.FAILOVER or not alive:
+            return
+        since = next(at for at, published in self.history if published.epoch == document.epoch)
+        waited = trio.current_time() - since
+        if self.fleet.instances[main].role is Role.MAIN and waited < CUT_SETTLE_S - 0.001:
+            self.wrong(f"{who} promotes {name} {waited:.3f} s after the cut, and {main} is a live main (P-F5)")
+
     def arrived(self, who: str, name: str, query: str) -> None:
         """A command reached an instance."""
         document = self.document()
@@ -331,7 +362,7 @@ class Truth:
         self._witness.arrived(name, query)
         self.heard(who, name, query)
         if query.startswith("SET REPLICATION ROLE TO MAIN"):
-            self._promoted_at[name] = trio.current_time()
+            self._promotions.append((trio.current_time(), name))
 
     def acted(self, who: str, action: Action, outcome: Outcome) -> None:
         """A controller's action ended."""
@@ -358,14 +389,50 @@ class Truth:
         document = self.document()
         assert document is not None, "an order is of the published epoch"
         main, partner = f"m-{document.master_index}", f"m-{document.sync.ordinal}" if document.sync else ""
-        if name in (main, partner):
+        successor = self._successor(document)
+        if successor is not None:
+            main = successor
+        elif name in (main, partner):
             self.wrong(f"{name} begins anew, and is published as main or partner (P-R1)")
         if self._readable(main):
             alone = {i for i, kept in self.kept.items() if self._window(kept) is None} & self.ids(name) - self.ids(main)
             if alone:
                 self.wrong(f"{name} begins anew, and {main} lacks {len(alone)} of its writes (P-R1)")
 
+    def _successor(self, document: Document) -> str | None:
+        """With `block`: who is MAIN and marked within a cut, and waits for nothing but a partner."""
+        mains = self._mains()
+        if not self.block or document.phase is Phase.SERVING or len(mains) != 1:
+            return None
+        return mains[0] if self.marker(mains[0]) == document.epoch + 1 else None
+
     # Writes
+
+    def acts_on(self, sidecar: str, old: State | None, new: State) -> None:
+        """A sidecar acts on this document from now on."""
+        document = new.document
+        self.applied.append((trio.current_time(), sidecar, document.epoch))
+        if old is None or old.uid != new.uid:
+            self._failover_cuts[sidecar] = []  # epochs are compared within one object
+            return
+        if old.document.epoch == document.epoch:
+            return
+        kinds = {old.document.cut_kind, document.cut_kind}
+        if document.epoch != old.document.epoch + 1 or kinds != {None, CutKind.PLANNED}:
+            self._failover_cuts.setdefault(sidecar, []).append((trio.current_time(), document.epoch))
+
+    def _check_forwarded(self, ack: Ack) -> None:
+        """P-C1: after a failover cut nothing from upstream is forwarded. P-C4: not to another cluster's main."""
+        for at, epoch in self._failover_cuts.get(ack.sidecar, []):
+            if at < ack.at and ack.epoch < epoch:
+                self.wrong(
+                    f"{ack.sidecar} forwarded the success of {ack.ident} by {ack.instance} of epoch {ack.epoch} after "
+                    f"it had acted on epoch {epoch} (P-C1)"
+                )
+        document = self.document()
+        known = document is not None and document.epoch > ack.epoch and self.network.connects(ack.sidecar, "api")
+        if known and ack.instance in self.fleet.foreign:
+            self.wrong(f"{ack.sidecar} led {ack.ident} to {ack.instance}, which is another cluster's (P-C4)")
 
     def acked(self, ack: Ack) -> None:
         """A sidecar forwarded a success."""
@@ -376,6 +443,9 @@ class Truth:
         )
         protected = document is not None and document.sync is not None
         self.kept[ack.ident] = Kept(ack, unfinalized, protected, self._stale(ack), self._replicated(ack))
+        self._check_forwarded(ack)
+        if ack.instance in self.fleet.foreign:
+            return
         newest = self._newest_ack
         if newest is not None and newest.epoch > ack.epoch and newest.process is not ack.process:
             self._second_main(ack, newest)
@@ -396,7 +466,7 @@ class Truth:
         return not analytical and ack.sent_at > self.analytical_until.get(ack.instance, -1.0)
 
     def _second_main(self, ack: Ack, newest: Ack) -> None:
-        promoted = self._promoted_at.get(newest.instance, -1.0)
+        promoted = max((at for at, name in self._promotions if name == newest.instance), default=-1.0)
         if ack.sent_at > promoted and self.network.connects(ack.sidecar, "api"):
             self.wrong(
                 f"{ack.ident} was acknowledged by {ack.instance} of epoch {ack.epoch} after {newest.ident} by "
@@ -460,17 +530,29 @@ class Truth:
             return Window.STALE_READ_PORT
         if self.accepted_at >= ack.at:
             return Window.ACCEPTED
+        if ack.instance in self.fleet.foreign:
+            return Window.FOREIGN
         if not kept.replicated:
             return Window.ANALYTICAL
-        if kept.stale:
+        if kept.stale and ack.sent_at <= self._next_promotion(ack):
             return Window.STALE_SIDECAR
-        if kept.unfinalized:
+        if kept.unfinalized and self._next_failover(ack) - ack.at <= NOTICED_S:
             return Window.LOST_FINALIZE
         if not kept.protected and self.wiped_at.get(ack.instance, -1.0) >= ack.at:
             return Window.UNPROTECTED
         if max(self.unsynced_at.values(), default=-1.0) >= ack.at:
             return Window.UNSYNCED
         return None
+
+    def _next_failover(self, ack: Ack) -> float:
+        """When a failover followed this write; never, if none did."""
+        cuts = (at for at, d in self.history if at >= ack.at and d.cut_kind is CutKind.FAILOVER)
+        return next(cuts, float("inf"))
+
+    def _next_promotion(self, ack: Ack) -> float:
+        """When another one was promoted after the epoch of this write: from then on its main is fenced (F5, N1)."""
+        ended = next((at for at, d in self.history if d.epoch > ack.epoch), float("inf"))
+        return next((at for at, name in self._promotions if at >= ended and name != ack.instance), -1.0)
 
     def told(self, told: Told) -> int:
         """How many writes ended like this."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
 from controller.core.model import OnNoSyncReplica, Policy
 from sandbox.memgraph.core.instance import Role, Settings
 from sandbox.memgraph.core.storage.durability import Limits
-from sidecar.contract.state import CutKind
+from sidecar.contract.state import CutKind, Phase, decode, encode
 from sidecar.core.follow import State
 from sim.apiserver import ApiServer
 from sim.clients import Client
@@ -20,7 +20,7 @@ from sim.controllers import Controller, Stage
 from sim.instances import Fleet
 from sim.network import Network
 from sim.pods import Pods
-from sim.ports import LEASE, STATE
+from sim.ports import LEASE, REQUESTS, STATE
 from sim.probes import Situation
 from sim.sidecars import Sidecar
 from sim.truth import Truth
@@ -94,8 +94,8 @@ class World:
             sidecar.process_died(name)
 
     def _applied(self, sidecar: Sidecar, old: State | None, new: State) -> None:
-        self.truth.applied.append((trio.current_time(), sidecar.name, new.document.epoch))
         self.truth.follows(sidecar, old, new)
+        self.truth.acts_on(sidecar.name, old, new)
 
     async def start(self) -> None:
         """Start everything at once, and wait until it serves."""
@@ -112,6 +112,37 @@ class World:
                 nursery.start_soon(client.misuse_read_port)
         await self.until(lambda: self.truth.unsettled(0.0) is None, BOOTSTRAP_S, "the bootstrap")
 
+    def reuse_address(self, address: str, name: str) -> None:
+        """This `ip:port` is another process' from now on; connections to the former one are reset."""
+        self.pods.reuse_address(address, name)
+        for sidecar in self.sidecars:
+            gone = [c for c in sidecar.connections if c.upstream.address == address and c.name != name]
+            for connection in sorted(gone, key=lambda c: c.port.value):
+                connection.upstream_lost()
+
+    def name_last_main(self, name: str) -> None:
+        """A person writes the document: this instance was the last main, whatever it holds."""
+        item, slot = self.api.objects[STATE], self.pods.slot(name)
+        old = decode(item.data)
+        assert slot.pod is not None, "a running instance is named"
+        document = replace(
+            old,
+            epoch=old.epoch + 1,
+            phase=Phase.CUT,
+            cut_kind=CutKind.FAILOVER,
+            master_index=slot.ordinal,
+            main_pod=name,
+            main_uid=slot.pod.uid,
+            main_address=slot.pod.bolt_address,
+            main_volume=slot.volume,
+            database_uuid=self.fleet.instances[name].database_uuid,
+            sync=None,
+            read_addresses=(),
+        )
+        self.truth.restoring = True
+        self.api.put(STATE, encode(document), str(item.version))
+        self.truth.restoring = False
+
     # Waiting
 
     async def until(self, condition: Callable[[], bool], seconds: float, what: str, *, every: float = 0.02) -> bool:
@@ -127,12 +158,30 @@ class World:
     async def settle(self, seconds: float = HEAL_S) -> None:
         """The liveness check: everything is well again within this time."""
         since = trio.current_time()
-        if await self.until(lambda: self.truth.unsettled(since) is None, seconds, "everything to be well"):
-            return
-        if self.truth.person_asked:
-            self.truth.probes[Situation.PERSON_ASKED] += 1
-        else:
+
+        def well() -> bool:
+            return self.truth.unsettled(since) is None
+
+        if await self.until(lambda: well() or self.truth.person_asked, seconds, "everything to be well") and not well():
+            await self.decide()
+        if not await self.until(well, seconds, "everything to be well"):
             self.truth.wrong(f"not healed after {seconds:g} s: {self.truth.unsettled(since)}")
+
+    async def decide(self) -> None:
+        """The controller stopped and asked (P-B1): a person looks at the instances, and says who becomes main."""
+        self.truth.probes[Situation.PERSON_ASKED] += 1
+        await trio.sleep(1.0)
+        able = [name for name in self.names() if self.fleet.alive(name) and not self.fleet.frozen(name)]
+        best = max(able, key=lambda name: (self.truth.marker(name), len(self.truth.ids(name)), name))
+        self.log("-", f"A PERSON promotes {best}")
+        self.truth.accepted_at = trio.current_time()
+        self.ask("promote", f"{best.rpartition('-')[2]} accept-data-loss")
+
+    def ask(self, key: str, value: str) -> None:
+        """A person asks the controller for something."""
+        item = self.api.objects.get(REQUESTS)
+        data, version = (item.data, str(item.version)) if item else ({}, None)
+        self.api.put(REQUESTS, {**data, key: value}, version, item.annotations if item else None)
 
     async def at(self, condition: Callable[[], bool], what: str, seconds: float = 20.0) -> bool:
         """`until`, to the millisecond: for what is over soon."""
@@ -149,6 +198,13 @@ class World:
         for name in self.names():
             self.pods.wipe(name)
 
+    async def must(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+        """`until`, and a violation if it does not come true; not if a random fault is about, too."""
+        met = await self.until(condition, seconds, what)
+        if not met and self.undisturbed:
+            self.truth.wrong(f"not within {seconds:g} s: {what}")
+        return met
+
     # Who is who
 
     @property
@@ -162,6 +218,12 @@ class World:
         """The recorded partner."""
         document = self.truth.document()
         return f"m-{document.sync.ordinal}" if document and document.sync else None
+
+    @property
+    def registration(self) -> str | None:
+        """The registration under which the recorded partner was proven."""
+        document = self.truth.document()
+        return document.sync.registration if document and document.sync else None
 
     @property
     def cut(self) -> CutKind | None:

@@ -1,4 +1,4 @@
-"""The prober: what it makes of each way in which an instance does not answer."""
+"""The prober: what it makes of each way in which an instance does not answer, and what is asked anew."""
 
 from __future__ import annotations
 
@@ -57,3 +57,41 @@ async def test_each_problem_takes_the_place_of_the_one_before() -> None:
         await prober.refresh(0)
         (seen,) = prober.instances
         assert (seen.answer is not None, seen.refused, seen.silent, seen.denied) == expected
+
+
+class Main:
+    """Whoever answers at the address: a main with one registration."""
+
+    def __init__(self) -> None:
+        self.database_uuid = "ours"
+        self.replica = "m-1:10000"
+
+    async def run(
+        self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
+    ) -> list[dict[str, Any]]:
+        if query.startswith("SHOW REPLICATION ROLE"):
+            return [{"replication role": "main"}]
+        if query.startswith("SHOW REPLICAS"):
+            return [{"name": "memgraph_1_t1_0", "socket_address": self.replica, "sync_mode": "strict_sync"}]
+        if query.startswith("SHOW STORAGE INFO"):
+            return [{"storage info": "database_uuid", "value": self.database_uuid}]
+        return []
+
+    async def connects(self, host: str, port: int, *, timeout: float) -> bool:
+        return True
+
+    async def forget(self, address: str) -> None:
+        return None
+
+
+async def test_who_looks_different_is_asked_for_its_database_at_once() -> None:
+    """Within the time for which that answer is kept another cluster's main may have got the address (P-F9)."""
+    main = Main()
+    prober = Prober(main, 0.5, lambda: None)
+    await prober.pods_changed({0: POD}, 1)
+    await prober._probe(0)
+    main.database_uuid, main.replica = "theirs", "other-1:10000"
+    await prober._probe(0)
+    answer = prober.instances[0].answer
+    assert answer is not None
+    assert answer.database_uuid == "theirs"

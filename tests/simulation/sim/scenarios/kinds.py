@@ -17,7 +17,7 @@ class Aimed:
     shape: Shape = field(default_factory=Shape)
 
 
-def reached(world: World, number: int) -> None:
+def reached(world: World, number: int | str) -> None:
     """The decisive point of this scenario has come."""
     world.log("-", f"REACHED scenario {number}")
     world.truth.probes[f"scenario {number} reached"] += 1

@@ -7,7 +7,6 @@ from typing import Final
 import trio
 
 from sidecar.contract.state import CutKind
-from sim.faults import ask
 from sim.network import both
 from sim.ports import REQUESTS
 from sim.scenarios.kinds import Aimed, reached
@@ -59,7 +58,7 @@ async def auto_commit(world: World) -> None:
     partner = world.partner or "m-1"
     misses = both("s-0", "api") if world.rng.random() < 0.4 else []  # this sidecar sees the next main, and no cut
     world.network.block(misses)
-    ask(world, "switchover", "any")
+    world.ask("switchover", "any")
     if not await world.at(lambda: _request_taken(world), "the request to be taken"):
         world.network.unblock(misses)
         return
@@ -78,7 +77,7 @@ async def frozen_switchover(world: World) -> None:
     main, at_demotion = world.main, world.rng.random() < 0.4
     if at_demotion:
         world.truth.heard = lambda _who, name, query: _freeze_at_demotion(world, name, query)
-    ask(world, "switchover", "any")
+    world.ask("switchover", "any")
     if not await world.at(lambda: world.cut is CutKind.PLANNED, "the planned cut"):
         return
     if at_demotion:

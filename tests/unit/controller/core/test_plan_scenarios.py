@@ -507,10 +507,20 @@ def test_a_busy_main_calls_its_asynchronous_replica_invalid_now_and_then() -> No
     assert toy.nodes[0].registrations == registered
 
 
-def test_an_asynchronous_replica_that_stays_invalid_is_registered_anew() -> None:
-    """For longer than the main's checker takes to heal a short break."""
+def test_a_broken_link_to_an_asynchronous_replica_is_the_main_s_to_heal() -> None:
+    """Scenario 25: REGISTER over it would stall the main for five seconds, and then again."""
     toy = serving()
     _status_of_the_asynchronous_replica(toy, Status.INVALID)
+    until = toy.now + 60.0
+    while toy.now < until:
+        assert not isinstance(toy.step().action, (Drop, Register))
+
+
+def test_an_earlier_leader_s_replica_that_stays_invalid_is_registered_anew() -> None:
+    """It may have been made for a process that is gone; the main's checker gets its time to heal a short break."""
+    toy = serving()
+    _status_of_the_asynchronous_replica(toy, Status.INVALID)
+    toy.memory = Memory()
     broken = toy.now
     while not isinstance(toy.step().action, Drop):
         assert toy.now < broken + 10

@@ -1,0 +1,71 @@
+"""The second phase of a commit that never reaches the partner."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from sandbox.memgraph.core.messages import Lost, Prepare, Request
+from sim.scenarios.kinds import Aimed, reached
+from sim.world import Shape, World
+
+
+async def swallowed(world: World) -> None:
+    """The main stands still with a commit its partner voted for, and goes on when the partner has thrown it away.
+
+    It acknowledges that commit. Its client must not hear of it (P-C1): the sidecar has acted on the cut by then.
+    """
+    main, partner, fleet = world.main, world.partner or "m-1", world.fleet
+    before, voted = fleet.intercept_answer, trio.Event()
+
+    def freeze_at_vote(source: str, target: str, request: Request) -> Lost | None:
+        if isinstance(request, Prepare) and (source, target) == (main, partner) and not voted.is_set():
+            world.log("-", f"FAULT freeze {main}, with a commit that {partner} voted for")
+            fleet.freeze(main)
+            voted.set()
+        return before(source, target, request)
+
+    await trio.sleep(world.rng.uniform(0.0, 1.0))
+    fleet.intercept_answer = freeze_at_vote
+    if await world.until(voted.is_set, 5.0, "a commit to freeze in"):
+        if await world.at(lambda: world.cut is not None and world.is_main(partner), "the partner's promotion"):
+            reached(world, 1)
+        await trio.sleep(world.rng.choice((0.0, world.rng.uniform(0.0, 1.2))))
+        world.log("-", f"HEALED thaw {main}")
+        fleet.thaw(main)
+    fleet.intercept_answer = before
+
+
+async def on_an_idle_main(world: World) -> None:
+    """The partner never hears the end of the last commit before all is quiet; later the main dies (P-S4)."""
+    main, registration = world.main, world.registration
+    await trio.sleep(world.rng.uniform(0.0, 1.0))
+
+    def lose(source: str, target: str) -> bool:
+        for client in world.clients:
+            client.resting = True
+        return True
+
+    world.fleet.lose_finalize = lose
+    await world.until(lambda: world.clients[0].resting, 5.0, "a commit whose end gets lost")
+    await trio.sleep(0.3)  # the other clients' last commits
+    world.fleet.lose_finalize = lambda _source, _target: False
+    if world.main == main and world.registration == registration:
+        reached(world, 2)
+    await world.until(lambda: world.registration not in (None, registration), 25.0, "the partner to be made anew")
+    world.log("-", f"FAULT {main} dies, and stays away")
+    world.pods.hold_down(main)
+    world.pods.kill(main)
+    await trio.sleep(world.rng.uniform(1.0, 8.0))
+    world.pods.release(main)
+    for client in world.clients:
+        client.resting = False
+
+
+SCENARIOS: Final[dict[str, Aimed]] = {
+    "1 swallowed finalize": Aimed(
+        "P-C1 P-F5", "a main acknowledges what its promoted partner threw away", swallowed, Shape(pause_s=0.05)
+    ),
+    "2 idle main": Aimed("P-S4", "a second phase is lost and nothing follows", on_an_idle_main, Shape(pause_s=0.05)),
+}
