@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from virtual_memgraph import BROKEN, TIMEOUT, World
 
-from sandbox.memgraph.core.effects import Steps
+from sandbox.memgraph.core.effects import Call, Steps
 from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.instance import Instance, Settings
 from sandbox.memgraph.core.messages import Finalize, Lost, Request
@@ -146,6 +146,15 @@ class Fleet(World):
             self._after(CONNECT_S, lambda: running.resume(Lost()))
             return
         super()._connect(running, target)
+
+    def _call(self, running: Any, call: Call) -> None:
+        source, target = self.name_of(running.instance), call.address.rpartition(":")[0]
+        line = (running.instance, target)
+        if line not in self._connected | self._stale and not self.network.connects(source, target):
+            # There is no connection yet: connecting is what times out, and that is sooner than an answer would.
+            self._after(min(CONNECT_S, call.timeout_s), lambda: running.resume(Lost()))
+            return
+        super()._call(running, call)
 
     def _on_the_way(self, source: str, target: str, request: Request) -> Lost | None:
         if not self.network.passes(source, target):
