@@ -25,11 +25,8 @@ EVERY_COMMAND = (
     "f19-registered-is-not-replicating",
     "f37-force-deleted",
     "f44-adopting-a-running-cluster",
-    "f45-a-restarted-replica-is-registered-anew",
-    "f48-the-main-hangs",
     "f52-block-another-partner",
     "f53-again-at-once",
-    "f56-three-five-three",
     "l06-somebody-else-s-registrations",
     "s32-switchover-on-request",
 )
