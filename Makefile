@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit simulate windows planted conformance kubernetes kubernetes-binaries \
-  sandbox memgraph-bench failover constraints clean
+.PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
+  kubernetes-binaries sandbox memgraph-bench failover constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -24,6 +24,7 @@ help:
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
 	@echo '                        it writes docs/failover.md and its plot; half an hour'
+	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make constraints        pin the dependencies anew'
 
 # Pinned with hashes; then this checkout itself, editable, without asking anybody for anything.
@@ -105,6 +106,10 @@ kubernetes-binaries: $(VENV)/.dev
 kubernetes: $(VENV)/.dev
 	@test "$$USE_EXISTING_CLUSTER" = true || PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
 	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
+
+# Which test answers which scenario, from the tests' own citations.
+scenarios: $(VENV)/.dev
+	@PYTHONPATH=tests/interaction/support $(BIN)/python -m scenario_table
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

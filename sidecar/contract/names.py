@@ -1,7 +1,7 @@
 """Every name that more than one of our programs, the chart or an operator's dashboard must spell alike.
 
 A name is spelled once, here. (The project before this one wrote a ConfigMap key as `masterIndex` and read it as
-`MasterIndex`: every update was silently ignored, O-F1.)
+`MasterIndex`: every update was silently ignored, O-F3.)
 """
 
 from __future__ import annotations

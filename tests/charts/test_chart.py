@@ -95,6 +95,7 @@ def test_every_object_is_valid(objects: Objects) -> None:
 
 
 def test_every_namespaced_object_is_in_the_release_s_namespace(objects: Objects) -> None:
+    """O-L15."""
     cluster_wide = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration"}
     for found in objects:
         expected = None if found["kind"] in cluster_wide else "database"
@@ -153,6 +154,7 @@ def test_a_release_name_that_can_not_name_pods_and_services_is_refused(render: R
 
 
 def test_the_longest_release_name_keeps_every_label_short_enough(render: Render) -> None:
+    """O-F6."""
     for found in render(name="a" * 40):
         labels = found["metadata"].get("labels", {})
         assert all(len(str(value)) <= 63 for value in labels.values())
@@ -219,6 +221,7 @@ def test_the_webhook_may_do_what_it_does_and_no_more(objects: Objects) -> None:
 
 
 def test_sidecars_may_follow_one_config_map(objects: Objects) -> None:
+    """O-S9."""
     state = names.state_config_map("graph")
     expected = {("", "configmaps", state, verb) for verb in ("get", "watch")}
     assert rules(objects, "Role", "graph-sidecar") == expected
@@ -276,6 +279,7 @@ def test_the_webhook_configuration_is_the_one_the_webhook_keeps(objects: Objects
 def test_a_pod_is_sent_to_at_most_one_webhook_and_to_one_if_it_may_be_wanted(
     render: Render, namespace: str | None, pod: str | None
 ) -> None:
+    """O-L15, O-S34."""
     hooks = one(render(), "MutatingWebhookConfiguration", "graph")["webhooks"]
     namespace_labels = {"kubernetes.io/metadata.name": "apps"} | _label(namespace)
     called = [
@@ -288,6 +292,7 @@ def test_a_pod_is_sent_to_at_most_one_webhook_and_to_one_if_it_may_be_wanted(
 
 
 def test_our_own_pods_are_never_sent_to_the_webhook(render: Render) -> None:
+    """O-F22, O-S20."""
     objects = render()
     labels = [
         o["spec"]["template"]["metadata"]["labels"] for o in objects if o["kind"] in ("Deployment", "StatefulSet")
@@ -298,6 +303,7 @@ def test_our_own_pods_are_never_sent_to_the_webhook(render: Render) -> None:
 
 
 def test_every_pod_of_ours_meets_the_restricted_standard(objects: Objects) -> None:
+    """O-S23."""
     specs = list(pod_specs(objects))
     assert len(specs) == 3
     for spec in specs:
@@ -317,7 +323,7 @@ def test_service_links_can_not_overwrite_our_settings(objects: Objects) -> None:
 
 
 def test_every_instance_is_born_a_replica(objects: Objects) -> None:
-    """P-N1, P-N2: a static init-file with the role twice, nothing restored, on every start of the process."""
+    """P-N1, P-N2: a static init-file with the role twice, nothing restored, on every start of the process (O-F30)."""
     stateful = one(objects, "StatefulSet", "graph")["spec"]
     (container,) = stateful["template"]["spec"]["containers"]
     lines = one(objects, "ConfigMap", "graph-init")["data"]["init.cypherl"].splitlines()
@@ -388,6 +394,7 @@ def test_a_log_level_that_shows_passwords_is_refused_with_users(render: Render, 
 
 
 def test_instances_have_the_names_and_ports_the_controller_looks_for(objects: Objects) -> None:
+    """O-F21."""
     stateful = one(objects, "StatefulSet", "graph")["spec"]
     service = one(objects, "Service", "graph-nodes")["spec"]
     (container,) = stateful["template"]["spec"]["containers"]
@@ -431,7 +438,7 @@ def test_a_commit_is_flushed_unless_the_user_says_otherwise(render: Render) -> N
 
 
 def test_the_document_and_the_requests_are_no_templates(objects: Objects) -> None:
-    """Nothing but the controller makes or removes the document; people make requests."""
+    """Nothing but the controller makes or removes the document; people make requests (O-F5)."""
     assert [o["metadata"]["name"] for o in objects if o["kind"] == "ConfigMap"] == ["graph-init"]
     assert [o["kind"] for o in objects if o["kind"] == "Secret"] == []
 

@@ -17,7 +17,10 @@ def sources(*packages: str) -> list[Path]:
 
 
 def test_one_function_writes_the_document() -> None:
-    """P-W1: only StateStore.write encodes a document; the other ConfigMaps written are requests and re-seed orders."""
+    """P-W1: only StateStore.write encodes a document; the other ConfigMaps written are requests and re-seed orders.
+
+    O-F2.
+    """
     writers = set()
     encoders = set()
     for path in sources("controller", "webhook", "sidecar"):
@@ -36,7 +39,7 @@ def test_one_function_writes_the_document() -> None:
 
 
 def test_the_document_s_keys_are_spelled_once() -> None:
-    """A second spelling is how updates get lost (O-F1)."""
+    """A second spelling is how updates get lost (O-F3)."""
     keys = ("masterIndex", "mainUID", "mainAddress", "syncReplica", "readAddresses", "cutKind")
     spelled = {
         str(path.relative_to(ROOT))

@@ -65,7 +65,7 @@ async def test_bootstrap_then_kill_then_the_old_main_comes_back(running: Cell) -
 
 
 async def test_a_hung_main_is_replaced_and_demoted_when_it_wakes(running: Cell) -> None:
-    """F1 (silent), F5, F7."""
+    """F1 (silent), F5, F7 (O-F48, O-L1)."""
     first = await running.settled(main=0)
     running.hang(0)
     second = await running.settled(other_than=0)
@@ -87,7 +87,7 @@ async def test_a_switchover_on_request(running: Cell) -> None:
 
 
 async def test_another_controller_takes_over_and_touches_nothing(running: Cell) -> None:
-    """W2, W3: a killed leader is followed within its lease; the main, the epoch and the partner stay."""
+    """W2, W3: a killed leader is followed within its lease; the main, the epoch and the partner stay (O-L2, O-L10)."""
     first = await running.settled(main=0)
     running.start_controller("c-1")
     running.controllers["c-0"].kill()

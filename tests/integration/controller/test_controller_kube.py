@@ -79,7 +79,7 @@ async def api(settings: Settings) -> AsyncIterator[client.ApiClient]:
 
 
 async def test_the_document_is_written_by_compare_and_swap(api: client.ApiClient) -> None:
-    """P-W1: who wrote on what is no longer there changes nothing."""
+    """P-W1: who wrote on what is no longer there changes nothing (O-F2, O-L12)."""
     store = StateStore(api, NAMESPACE, "r-state")
     assert isinstance(await store.read(), Absent)
     await store.write(DOCUMENT, None)
@@ -110,7 +110,10 @@ async def test_a_malformed_document_is_told_from_an_absent_one(api: client.ApiCl
 
 
 async def test_one_of_two_controllers_leads_and_the_other_follows_when_it_gives_up(api: client.ApiClient) -> None:
-    """The Lease, with real timings and a real API server; a released lease is taken without waiting for its end."""
+    """The Lease, with real timings and a real API server; a released lease is taken without waiting for its end.
+
+    O-L13.
+    """
     timings = Timings(2.0, 1.5, 0.05)
     store = LeaseStore(api, NAMESPACE, "r-controller")
     first = Leadership(store, "c-0", timings, lambda: None)

@@ -305,7 +305,7 @@ async def test_grace_zero_kills_at_once(node: Node) -> None:
 
 
 async def test_sidecars_end_after_the_main_containers(node: Node) -> None:
-    """So that a last transaction finds its way."""
+    """So that a last transaction finds its way (O-S14)."""
     ending = "import signal,sys\ndef end(*_):\n  {}print('end', flush=True); sys.exit()\n"
     ending += "signal.signal(signal.SIGTERM, end); print('up', flush=True); signal.pause()"
     waiting = ending.format("")

@@ -25,6 +25,7 @@ def _driver(uri: str) -> neo4j.AsyncDriver:
 
 
 async def test_a_managed_transaction_follows_the_main_through_a_failover(world: World) -> None:
+    """O-F1, O-F28."""
     old, new = await world.peer("old"), await world.peer("new")
     first = document(old.address)
     await world.api.publish(first)
@@ -93,6 +94,7 @@ async def test_an_idle_open_transaction_gets_a_failure_on_its_next_request(world
 
 
 async def test_a_commit_in_flight_is_answered_in_a_planned_cut(world: World) -> None:
+    """O-S28."""
     old = await world.peer("old")
     release = anyio.Event()
 
@@ -119,6 +121,7 @@ async def test_a_commit_in_flight_is_answered_in_a_planned_cut(world: World) -> 
 
 
 async def test_a_commit_in_flight_gets_no_answer_after_a_failover_cut(world: World) -> None:
+    """O-S28."""
     old = await world.peer("old")
     old.answer(m.COMMIT, None)
     first = document(old.address)
@@ -139,7 +142,7 @@ async def test_a_commit_in_flight_gets_no_answer_after_a_failover_cut(world: Wor
 
 
 async def test_a_write_on_a_replica_is_retried_on_the_main(world: World) -> None:
-    """The document is late: the old main is a replica already, and only its refusal says so."""
+    """The document is late: the old main is a replica already, and only its refusal says so (O-F1, O-S3)."""
     old, new = await world.peer("old"), await world.peer("new")
     text = "Write queries are forbidden on the replica instance. Replica instances accept only read queries."
     old.answer(m.RUN, message(m.FAILURE, {"code": "Memgraph.ClientError.MemgraphError.MemgraphError", "message": text}))

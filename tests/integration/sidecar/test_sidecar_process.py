@@ -46,6 +46,7 @@ async def _at_epoch(sidecar: Sidecar, epoch: int) -> None:
 
 
 async def test_it_listens_before_the_api_server_answers_and_reports_why(world: World) -> None:
+    """O-S12, O-S29."""
     world.api.mute = True
     sidecar = await world.sidecar()
     status, body = await sidecar.get("/readyz")
@@ -68,6 +69,7 @@ async def test_an_unreachable_api_server_is_reported_and_mended_without_a_restar
 
 
 async def test_401_reads_the_token_again_and_403_names_the_role(world: World) -> None:
+    """O-S10."""
     world.api.token = "rotated"
     sidecar = await world.sidecar()
     assert (await sidecar.event("Problem"))["reason"] == "Unauthorized"
@@ -93,6 +95,7 @@ async def test_an_unreadable_token_names_the_setting_and_heals(world: World) -> 
 
 
 async def test_it_follows_through_410_and_a_dropped_watch(world: World) -> None:
+    """O-F4, O-S7."""
     await world.api.publish(document("127.0.0.1:1"))
     sidecar = await world.sidecar()
     await _at_epoch(sidecar, 1)
@@ -106,6 +109,7 @@ async def test_it_follows_through_410_and_a_dropped_watch(world: World) -> None:
 
 
 async def test_a_malformed_or_deleted_document_keeps_the_last_good_state(world: World) -> None:
+    """O-F5."""
     main = await world.peer("main")
     first = document(main.address)
     await world.api.publish(first)
@@ -129,6 +133,7 @@ async def test_a_malformed_or_deleted_document_keeps_the_last_good_state(world: 
 
 
 async def test_the_read_port_spreads_and_loses_only_what_left(world: World) -> None:
+    """O-F55, O-S30."""
     main, one, two = await world.peer("main"), await world.peer("one"), await world.peer("two")
     first = replace(document(main.address), read_addresses=(one.address, two.address))
     await world.api.publish(first)
@@ -335,6 +340,7 @@ async def test_a_main_that_closes_an_open_transaction_costs_a_retry_only(world: 
 
 
 async def test_an_upstream_with_tls_is_checked_against_the_documents_ca(world: World) -> None:
+    """O-S25."""
     ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("memgraph.example").configure_cert(context)
     main = await world.peer("main", context)
@@ -377,7 +383,7 @@ async def test_a_silent_api_server_delays_a_redial_by_three_seconds_at_most(worl
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
 async def test_an_idle_sidecar_stays_small(world: World) -> None:
-    """One runs in every client pod; its chart asks for 32 MiB."""
+    """One runs in every client pod; its chart asks for 32 MiB (O-S24)."""
     await world.api.publish(document("127.0.0.1:1"))
     sidecar = await world.sidecar()
     await _at_epoch(sidecar, 1)
@@ -388,6 +394,7 @@ async def test_an_idle_sidecar_stays_small(world: World) -> None:
 
 
 async def test_sigterm_lets_connections_end_and_then_exits_0(world: World) -> None:
+    """O-S14."""
     main = await world.peer("main")
     await world.api.publish(document(main.address))
     sidecar = await world.sidecar()
@@ -419,6 +426,7 @@ async def test_a_second_signal_ends_it_at_once(world: World) -> None:
 
 
 async def test_the_probe_tells_a_listening_sidecar_from_none(world: World) -> None:
+    """O-S16, O-S17."""
     sidecar = await world.sidecar()
     environ = {
         "MEMGRAPH_HA_NAMESPACE": "n",
@@ -451,6 +459,7 @@ def test_bad_settings_are_all_named_and_exit_2(environ: dict[str, str], words: l
 
 
 def test_a_port_already_taken_names_the_variable_and_exits_2(tmp_path: Path) -> None:
+    """O-S18."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

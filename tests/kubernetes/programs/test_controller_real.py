@@ -74,6 +74,7 @@ async def test_the_answer_to_a_lease_write_is_lost(graph: Release, api: client.A
 async def test_the_answer_to_a_document_write_is_lost(
     graph: Release, api: client.ApiClient, proxy: CuttingProxy
 ) -> None:
+    """O-L16."""
     store = StateStore(api, graph.namespace, "graph-state")
     await store.write(document("127.0.0.1:1", epoch=1), None)
     before = await store.read()
@@ -93,7 +94,7 @@ async def test_the_answer_to_a_document_write_is_lost(
 
 @needs_own(STOPPED)
 async def test_two_controllers_through_a_crash_of_the_api_server(graph: Release) -> None:
-    """Never two leaders; one of them again as soon as the API server is back, with the term's facts."""
+    """Never two leaders; one of them again as soon as the API server is back, with the term's facts (O-F49, O-L3)."""
     both: list[bool] = []
     leaders: dict[str, Leadership] = {}
     url = str(graph.kubeconfig("controller"))

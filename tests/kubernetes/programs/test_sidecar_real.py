@@ -82,7 +82,7 @@ def base(release: Release) -> int:
 async def test_a_watch_that_ends_every_second_misses_nothing(
     release: Release, apps: str, base: int, tmp_path: Path
 ) -> None:
-    """By its timeoutSeconds; the next one goes on from where it ended."""
+    """By its timeoutSeconds; the next one goes on from where it ended (O-F4, O-S7)."""
     tokens = token_dir(release, tmp_path, apps)
     async with following(release, tokens, kube.Pace(watch_s=(1, 1))) as (follower,):
         for epoch in range(base, base + 40):
@@ -95,7 +95,7 @@ async def test_a_watch_that_ends_every_second_misses_nothing(
 
 @needs_own("the API server's audit log")
 async def test_a_token_is_read_again_and_a_dead_one_is_said(release: Release, base: int, tmp_path: Path) -> None:
-    """The token's service account is deleted: 401. A new token on disk mends it, without a restart."""
+    """The token's service account is deleted: 401. A new token on disk mends it, without a restart (O-S10)."""
     apps = new_namespace(release.admin)
     accounts = f"/api/v1/namespaces/{apps}/serviceaccounts"
     tokens = token_dir(release, tmp_path, apps)
@@ -112,7 +112,7 @@ async def test_a_token_is_read_again_and_a_dead_one_is_said(release: Release, ba
 
 
 async def test_rights_that_are_taken_and_given_back(release: Release, apps: str, base: int, tmp_path: Path) -> None:
-    """An open watch lives on; the next question is forbidden, which is said; then it goes on."""
+    """An open watch lives on; the next question is forbidden, which is said; then it goes on (O-S9)."""
     binding = f"{RBAC}/{release.namespace}/rolebindings/{release.name}-sidecar"
     body = release.admin.get(binding).body
     tokens = token_dir(release, tmp_path, apps)
@@ -134,7 +134,7 @@ async def test_rights_that_are_taken_and_given_back(release: Release, apps: str,
 
 @needs_own("an API server that may be stopped")
 async def test_an_api_server_that_is_gone_for_a_while(release: Release, apps: str, base: int, tmp_path: Path) -> None:
-    """The last document stays; what was published as soon as it is back arrives within the longest delay."""
+    """The last document stays; what was published as soon as it is back arrives within the longest delay (O-S2)."""
     tokens = token_dir(release, tmp_path, apps)
     async with following(release, tokens, kube.Pace()) as (follower,):
         await until("the document", lambda: follower.epoch == base)
@@ -155,7 +155,10 @@ async def test_a_silent_watch_is_looked_after(release: Release, apps: str, base:
 
 
 async def test_a_fleet_at_once(release: Release, apps: str, base: int, tmp_path: Path) -> None:
-    """Two hundred sidecars; all hear of the cut (within 60 ms here, though all run in this one process)."""
+    """Two hundred sidecars; all hear of the cut (within 60 ms here, though all run in this one process).
+
+    O-S1, O-S8.
+    """
     tokens = token_dir(release, tmp_path, apps)
     async with following(release, tokens, kube.Pace(), FLEET) as fleet:
         await until("all follow", lambda: all(one.signs >= 2 for one in fleet), seconds=60)
@@ -165,7 +168,10 @@ async def test_a_fleet_at_once(release: Release, apps: str, base: int, tmp_path:
 
 
 async def test_an_etcd_restored_from_a_backup(tmp_path: Path) -> None:
-    """All versions are lower than before: a watch from the old one would be silent until they are reached again."""
+    """All versions are lower than before: a watch from the old one would be silent until they are reached again.
+
+    O-F5.
+    """
     (tmp_path / "control-plane").mkdir()
     with started(tmp_path / "control-plane") as cluster:
         release = installed(cluster, "memgraph-ha", "memgraph-ha")

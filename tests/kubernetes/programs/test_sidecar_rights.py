@@ -31,7 +31,7 @@ async def world(release: Release, apps: str, tmp_path: Path) -> AsyncIterator[Wo
 
 @needs_own("the API server's audit log")
 async def test_it_uses_every_right_it_has_and_no_other(release: Release, apps: str, world: World) -> None:
-    """By the audit log: nothing missing, nothing left over."""
+    """By the audit log: nothing missing, nothing left over (O-S9)."""
     release.put(NAME, encode(document("127.0.0.1:1")))
     sidecar = await world.sidecar()
     await sidecar.event("RouteChanged", new_epoch=1)
@@ -82,6 +82,7 @@ def attempts(ns: str, apps: str) -> dict[str, tuple[str, str, dict[str, str]]]:
 
 @pytest.mark.parametrize("attempt", attempts(NAME.removesuffix("-state"), "apps"))
 def test_everything_else_is_denied(release: Release, apps: str, attempt: str) -> None:
+    """O-S9."""
     method, path, query = attempts(release.namespace, apps)[attempt]
     token = account_token(release.admin, apps, "default")
     thief = PlainClient(release.cluster.url, release.cluster.ca, token)

@@ -64,7 +64,7 @@ def edit(release: Release, **changes: Any) -> None:
 
 
 def test_a_pod_gets_its_sidecar_under_the_restricted_standard(release: Release, apps: str, webhook: Webhook) -> None:
-    """Native, first, with its own token; accepted by a namespace that enforces `restricted`."""
+    """Native, first, with its own token; accepted by a namespace that enforces `restricted` (O-S10, O-S12, O-S23)."""
     pod = injected(release.admin, apps)
     (sidecar,) = sidecars(pod)
     assert (sidecar["restartPolicy"], sidecar["image"]) == ("Always", "memgraph-ha-sidecar:test")
@@ -102,6 +102,7 @@ def test_labels_decide(
 
 
 def test_pods_of_our_own_are_left_alone(release: Release, apps: str, webhook: Webhook) -> None:
+    """O-F22, O-S20."""
     injected(release.admin, apps)
     answer = create(release.admin, apps, labels={names.COMPONENT_LABEL: "memgraph"})
     assert not sidecars(answer.body)
@@ -116,7 +117,7 @@ def test_a_dry_run_shows_the_sidecar_and_leaves_nothing(release: Release, apps: 
 
 
 def test_with_a_second_injector_that_adds_containers(release: Release, apps: str, webhook: Webhook) -> None:
-    """It comes after us, we are asked again, and the pod has one sidecar of each, ours still first."""
+    """It comes after us, we are asked again, and the pod has one sidecar of each, ours still first (O-S22)."""
     injected(release.admin, apps)
     other = {**CONTAINER, "name": "mesh", "restartPolicy": "Always"}
 
@@ -140,7 +141,7 @@ def test_with_a_second_injector_that_adds_containers(release: Release, apps: str
 
 
 def test_a_webhook_that_hangs_costs_its_timeout_and_no_pod(release: Release, apps: str, webhook: Webhook) -> None:
-    """As shipped: Ignore. Strict: the pod is refused, with the webhook's name."""
+    """As shipped: Ignore. Strict: the pod is refused, with the webhook's name (O-S21)."""
     injected(release.admin, apps)
     edit(release, timeoutSeconds=1)
     webhook.process.send_signal(signal.SIGSTOP)
@@ -161,7 +162,7 @@ def test_a_webhook_that_hangs_costs_its_timeout_and_no_pod(release: Release, app
 
 
 def test_a_wiped_authority_costs_sidecars_until_it_is_back(release: Release, apps: str, webhook: Webhook) -> None:
-    """A GitOps tool that reverts the configuration: pods start without, the webhook mends it by itself."""
+    """A GitOps tool that reverts the configuration: pods start without, the webhook mends it by itself (O-S22)."""
     injected(release.admin, apps)
     path = f"{CONFIGURATIONS}/{release.name}"
     before = [entry["clientConfig"]["caBundle"] for entry in release.admin.get(path).body["webhooks"]]
@@ -186,7 +187,7 @@ def test_a_wiped_authority_costs_sidecars_until_it_is_back(release: Release, app
 
 
 def test_a_webhook_that_is_gone(release: Release, apps: str) -> None:
-    """Fail-open as shipped, refused where somebody chose to be strict; and with matchConditions of theirs."""
+    """Fail-open as shipped, refused where somebody chose to be strict; and with matchConditions of theirs (O-S21)."""
     with serving(release):
         injected(release.admin, apps)
         condition = {

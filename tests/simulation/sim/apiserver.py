@@ -65,6 +65,8 @@ class ApiServer:
         """Called before a controller's write of the document leaves it: the moment to make something happen."""
         self.late_conflicts = 0
         """Writes that arrived late and lost their compare-and-swap."""
+        self.calling: str | None = None
+        """Whose request is being carried out, while the watchers are called; None: nobody's, or a late one."""
         self._nursery = nursery
         self._rng = rng
         self._version = 100
@@ -129,7 +131,11 @@ class ApiServer:
             self._nursery.start_soon(self._later, operation, self._rng.uniform(CALL_S, trouble.late_s))
             await trio.sleep(CALL_S)
             raise lost
-        answer = operation()
+        self.calling = who
+        try:
+            answer = operation()
+        finally:
+            self.calling = None
         if not self.network.passes("api", who) or (trouble.lost_answer and self._rng.random() < trouble.lost_answer):
             await trio.sleep(self._rng.uniform(0.0, CALL_S))
             raise lost

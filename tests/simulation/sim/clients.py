@@ -76,7 +76,7 @@ class Client:
         if connection is None:
             return False
         sent_at = trio.current_time()
-        ended, may_be_committed = await (_explicit if explicit else _at_once)(connection, ident)
+        ended, may_be_committed = await (_explicit if explicit else at_once)(connection, ident)
         if ended is not Ended.OK:
             connection.close()
         if ended is Ended.OK:
@@ -92,6 +92,11 @@ class Client:
     def _ack(self, ident: str, connection: Connection, sent_at: float) -> Ack:
         process, epoch = connection.interpreter.instance, connection.upstream.tag.epoch
         return Ack(ident, connection.name, process, epoch, self.name, sent_at, trio.current_time())
+
+    def hang_up(self) -> None:
+        """The app gives up on what it asked for."""
+        if self._connection is not None:
+            self._connection.close()
 
     async def misuse_read_port(self) -> None:
         """Write over the read port, for ever: that must never succeed (P-F4)."""
@@ -110,13 +115,13 @@ class Client:
         self._count += 1
         ident = f"{self.name}:read:{self._count}"
         sent_at = trio.current_time()
-        ended, _ = await _at_once(connection, ident)
+        ended, _ = await at_once(connection, ident)
         connection.close()
         if ended is Ended.OK:
             self.on_read_port_write(self._ack(ident, connection, sent_at))
 
 
-async def _at_once(connection: Connection, ident: str) -> tuple[Ended, bool]:
+async def at_once(connection: Connection, ident: str) -> tuple[Ended, bool]:
     """An auto-commit write: it may be committed as soon as it was sent."""
     return await connection.exchange(RUN_PULL, 2, lambda: _auto(connection.interpreter, ident)), True
 

@@ -153,6 +153,12 @@ class Fleet(World):
         super()._connect(running, target)
 
     def _call(self, running: Any, call: Call) -> None:
+        source, target = self.name_of(running.instance), call.address.rpartition(":")[0]
+        line = (running.instance, target)
+        if line not in self._connected | self._stale and not self.network.connects(source, target):
+            # There is no connection yet: connecting is what times out, and that is sooner than an answer would.
+            self._after(min(CONNECT_S, call.timeout_s), lambda: running.resume(Lost()))
+            return
         seconds = self.transfer_s(call.request)
         if seconds:
             self._after(seconds, lambda: World._call(self, running, call))

@@ -560,8 +560,8 @@ class Truth:
 
     # Healing
 
-    def unsettled(self, since: float) -> str | None:
-        """Why the world is not healed yet, or None. `since`: when the last fault ended."""
+    def unsettled(self, since: float, without: frozenset[str] = frozenset()) -> str | None:
+        """Why the world is not healed yet, or None. `since`: the last fault's end. `without`: who may be missing."""
         document = self.document()
         if document is None:
             return "there is no document"
@@ -573,8 +573,8 @@ class Truth:
         mains = self._mains()
         if mains != [main]:
             return f"{mains or 'nobody'} is main, {main} is published"
-        unfit = self._unfit()
-        healthy = self.pods.wanted - 1 - len(unfit)
+        unfit = self._unfit() | (without - {main})
+        healthy = self.pods.wanted - 1 - len({name for name in unfit if name[0] == "m"})
         if healthy > 0 and document.sync is None:
             return "nobody is the partner"
         rows = self.fleet.instances[main].replicas.values()
@@ -584,6 +584,8 @@ class Truth:
             return f"{sorted(missing)} not registered and ready"
         for client in self.clients:
             state = client.sidecar.state
+            if client.name in without:
+                continue
             if state is None or state.document.epoch != document.epoch:
                 return f"{client.name} acts on epoch {state.document.epoch if state else None}"
             if client.last_ack_at <= since and not client.resting:

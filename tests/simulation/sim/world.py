@@ -97,20 +97,21 @@ class World:
         self.truth.follows(sidecar, old, new)
         self.truth.acts_on(sidecar.name, old, new)
 
-    async def start(self) -> None:
-        """Start everything at once, and wait until it serves."""
+    async def start(self, *, controllers: bool = True) -> None:
+        """Start everything at once, and wait until it serves; without controllers nothing ever does."""
         nursery = self.nursery
         nursery.start_soon(self.fleet.pump)
         self.pods.scale(self.shape.instances)
         for sidecar in self.sidecars:
             nursery.start_soon(self.api.follow, sidecar.name, STATE, sidecar.learn)
-        for controller in self.controllers:
+        for controller in self.controllers if controllers else ():
             controller.start()
         for index, client in enumerate(self.clients):
             nursery.start_soon(client.run)
             if index == 0:
                 nursery.start_soon(client.misuse_read_port)
-        await self.until(lambda: self.truth.unsettled(0.0) is None, BOOTSTRAP_S, "the bootstrap")
+        if controllers:
+            await self.until(lambda: self.truth.unsettled(0.0) is None, BOOTSTRAP_S, "the bootstrap")
 
     def reuse_address(self, address: str, name: str) -> None:
         """This `ip:port` is another process' from now on; connections to the former one are reset."""

@@ -237,7 +237,7 @@ async def test_a_busy_lock_is_tried_again(world: World) -> None:
 
 
 async def test_a_demotion_without_answer_is_unknown_unless_read_back(world: World) -> None:
-    """P-W3: an unanswered command is read back."""
+    """P-W3: an unanswered command is read back (O-F14)."""
     world.fleet.roles[MAIN.bolt_address] = "main"
     world.fleet.script("SET REPLICATION ROLE", Silent("no answer"))
     outcome, _ = await world.actor.execute(Demote(ON))
@@ -246,7 +246,7 @@ async def test_a_demotion_without_answer_is_unknown_unless_read_back(world: Worl
 
 
 async def test_a_lost_answer_to_a_write_is_read_back(world: World) -> None:
-    """P-W1: it may have happened. It had not, then it had."""
+    """P-W1: it may have happened. It had not, then it had (O-L16)."""
     world.book.lose_answer = True
     outcome, _ = await world.actor.execute(Publish(DOCUMENT.__class__(**{**fields(DOCUMENT), "term": 2}), "1"))
     assert outcome is Outcome.UNKNOWN
@@ -289,7 +289,7 @@ async def test_registering_asks_the_replica_first(world: World) -> None:
 async def test_a_refused_registration_leaves_no_ghost(
     world: World, number: int, outcome: Outcome, dropped: bool
 ) -> None:
-    """M-2.4: after any error but "busy" the name stays registered and protects nothing; busy is tried again."""
+    """M-2.4: after any error but "busy" the name stays registered and protects nothing; busy is tried again (O-F46)."""
     error = Rejected(f"Couldn't register replica memgraph_1_t1_0. Error: {number}")
     world.fleet.script("REGISTER", error)
     assert (await world.actor.execute(REGISTER))[0] is outcome
@@ -303,7 +303,7 @@ async def test_dropping_what_is_gone_succeeds(world: World) -> None:
 
 
 async def test_the_proof_needs_the_replica_s_own_word(world: World) -> None:
-    """P-M2: what the main commits must be found on that pod's port."""
+    """P-M2: what the main commits must be found on that pod's port (O-F19)."""
     proof = Prove(ON, OF, "memgraph_1_t1_0")
     assert (await world.actor.execute(proof))[0] is Outcome.DONE
     world.fleet.script("MATCH (n:__memgraph_ha_probe {token", *([[{"found": 0}]] * 200))

@@ -18,12 +18,14 @@ def _close(sockets: list[socket.socket]) -> list[tuple[str, int]]:
 
 
 def test_any_port_is_the_same_on_every_address() -> None:
+    """O-S19."""
     names = _close(bind(("127.0.0.1", "127.0.0.2"), 0, "MEMGRAPH_HA_PORT"))
     assert [host for host, _ in names] == ["127.0.0.1", "127.0.0.2"]
     assert names[0][1] == names[1][1] != 0
 
 
 def test_an_ipv6_address_that_is_not_there_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    """O-S19."""
     names = _close(bind(("127.0.0.1", "2001:db8::1"), 0, "MEMGRAPH_HA_PORT"))
     assert [host for host, _ in names] == ["127.0.0.1"]
     assert [record.message for record in caplog.records] == ["ListenSkipped"]

@@ -60,6 +60,7 @@ def anyio_backend() -> str:
 async def test_a_dial_that_succeeds_under_another_tag_is_dropped(
     routed_under: Document, stage: Stage, aborted: bool
 ) -> None:
+    """O-S27."""
     async with anyio.create_task_group() as tasks:
         proxy = Proxy(Settings("n", "c", "h", 1), Metrics(), tasks)
         connection = Connection(proxy, Port.READ_WRITE, asyncio.get_running_loop().time())

@@ -100,6 +100,7 @@ def test_the_patch_applies_and_changes_nothing_but_what_is_ours(pod: Any, namesp
 
 @given(pods, namespaces)
 def test_the_same_pod_a_second_time_gets_no_patch(pod: Any, namespace: Namespace) -> None:
+    """O-S22."""
     first = review.judge(request(pod), namespace, RELEASE)
     patched = jsonpatch.apply_patch(pod, first.patch)
     assert review.judge(request(patched), namespace, RELEASE).patch == ()
@@ -107,6 +108,7 @@ def test_the_same_pod_a_second_time_gets_no_patch(pod: Any, namespace: Namespace
 
 @given(pods, namespaces)
 def test_at_most_one_of_two_releases_injects(pod: Any, namespace: Namespace) -> None:
+    """O-L15, O-S34."""
     decisions = [decide.decide(pod, namespace, release) for release in (RELEASE, SECOND)]
     assert sum(isinstance(decision, Inject) for decision in decisions) <= 1
 

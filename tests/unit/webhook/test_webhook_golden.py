@@ -41,7 +41,10 @@ def test_the_cases_are_there() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_pod_gets_the_answer_in_its_file(name: str) -> None:
-    """Decision, reason, warnings and patch are exactly those that were reviewed once."""
+    """Decision, reason, warnings and patch are exactly those that were reviewed once.
+
+    O-S10, O-S12, O-S13, O-S18, O-S20, O-S22, O-S34.
+    """
     case = load(name)
     verdict = answer(case, case["pod"])
     expected = {

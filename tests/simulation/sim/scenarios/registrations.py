@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from sandbox.memgraph.core.messages import Request, WalFiles
+from sim.network import both
 from sim.scenarios.kinds import Aimed, reached
 from sim.world import Shape, World
 
@@ -65,6 +66,29 @@ async def laggard(world: World) -> None:
         world.truth.wrong(f"writes waited {longest:.1f} s for a replica that caught up (P-S5)")
 
 
+async def ghost(world: World) -> None:
+    """A link breaks during a REGISTER: its answer never comes, and what it leaves behind gets nothing (M-2.4)."""
+    main = world.main
+    replica = next(name for name in world.names() if name not in (main, world.partner))
+    links, blocked = both(main, replica), [False]
+
+    def break_link(_who: str, name: str, query: str) -> None:
+        if name == main and query.startswith("REGISTER REPLICA") and f'"{replica}:' in query and not blocked[0]:
+            blocked[0] = True
+            world.log("-", f"FAULT cut {main} {replica}")
+            world.network.block(links)
+
+    world.truth.heard = break_link
+    world.pods.kill(replica, restart_s=world.rng.uniform(0.2, 1.0))
+    await world.until(lambda: blocked[0], 20.0, "a REGISTER")
+    rows = world.fleet.instances[main].replicas
+    if await world.until(lambda: any(row.ghost for row in rows.values()), 10.0, "a ghost"):
+        reached(world, 31)
+    world.truth.heard = lambda _who, _name, _query: None
+    if blocked[0]:
+        world.network.unblock(links)
+
+
 def _slow(request: Request) -> float:
     return 0.015 * sum(len(part.commits) for part in request.parts) if isinstance(request, WalFiles) else 0.0
 
@@ -73,5 +97,6 @@ SCENARIOS: Final[dict[str, Aimed]] = {
     "4b buffered drop": Aimed(
         "P-S2", "a DROP takes effect when its replica is the partner again", buffered_drop, Shape(2, pause_s=0.02)
     ),
+    "31 ghost": Aimed("P-S1", "a REGISTER that was cut off leaves a ghost behind", ghost),
     "13 laggard": Aimed("P-S5", "a laggard is to become the partner", laggard, Shape(instances=2)),
 }

@@ -64,7 +64,10 @@ def test_timings_that_overlap_are_named(timings: Timings) -> None:
 
 @given(st.floats(0, 100), st.floats(0, 20), st.floats(0, 20))
 def test_two_candidates_never_lead_at_once(renewed_at: float, delay: float, later: float) -> None:
-    """However long the watcher needed to see the renewal: it takes over only when the holder's time is over."""
+    """However long the watcher needed to see the renewal: it takes over only when the holder's time is over.
+
+    O-F26, O-L12.
+    """
     holder = written(Candidate("them", TIMINGS), THEIRS, sent_at=renewed_at)
     watcher = observe(ME, THEIRS, renewed_at + delay)
     now = renewed_at + delay + later

@@ -44,7 +44,7 @@ def test_a_row_of_show_replicas() -> None:
     ],
 )
 def test_what_is_no_proof_of_health(info: object, status: Status) -> None:
-    """A ghost registration has an empty data_info (M-2.4); anything else is unknown, never healthy."""
+    """A ghost registration has an empty data_info (M-2.4); anything else is unknown, never healthy (O-F20, O-L6)."""
     (row,) = parse.registrations([{**ROW, "data_info": info}])
     assert row.status is status
     assert not row.caught_up
@@ -69,6 +69,6 @@ def test_storage_mode() -> None:
 
 @given(st.dictionaries(st.sampled_from([*ROW]), st.recursive(st.none() | st.text() | st.integers(), st.lists)))
 def test_no_row_raises(row: dict[str, Any]) -> None:
-    """Garbage becomes a registration nobody trusts."""
+    """Garbage becomes a registration nobody trusts (O-F20)."""
     (parsed,) = parse.registrations([row])
     assert not parsed.caught_up

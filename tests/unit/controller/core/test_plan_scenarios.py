@@ -48,7 +48,7 @@ def test_a_running_main_with_data_is_adopted() -> None:
 
 
 def test_two_mains_with_data_and_no_document_need_a_person() -> None:
-    """P-F7's last sentence."""
+    """P-F7's last sentence (O-F18, O-L9)."""
     toy = Toy()
     for ordinal in (0, 2):
         toy.nodes[ordinal].role, toy.nodes[ordinal].writes = Role.MAIN, 3
@@ -313,7 +313,7 @@ SCENARIOS: dict[str, Callable[[Toy], None]] = {
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_leader_that_dies_after_any_step_leaves_a_state_the_next_one_finishes(name: str) -> None:
-    """Every plan is right with an empty memory: forget everything after step k, for every k."""
+    """Every plan is right with an empty memory: forget everything after step k, for every k (O-F7)."""
 
     def start() -> Toy:
         toy = Toy() if name == "bootstrap" else serving()

@@ -66,7 +66,10 @@ def _shape(
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_what_may_never_be_planned(size: int) -> None:
-    """One step in every world: only holders of every write are promoted, and only while clients are cut."""
+    """One step in every world: only holders of every write are promoted, and only while clients are cut.
+
+    O-F15, O-F16.
+    """
     promoted = published = 0
     for label, toy in worlds(size):
         observation = toy.observation()

@@ -307,7 +307,7 @@ def test_epoch_without_a_commit_is_forgotten(world: World) -> None:
 
 @pytest.mark.parametrize("stale", [True, False])
 def test_false_divergence_after_a_restart_within_an_epoch(stale: bool) -> None:
-    """M-6.3/F7: equal data, yet Error 3."""
+    """M-6.3/F7: equal data, yet Error 3 (O-F43)."""
     world = World()
     for name in "abc":
         world.start(name, stale_history=stale)

@@ -42,6 +42,7 @@ def test_there_is_a_sample_of_every_variant() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_todays_writer_writes_what_was_released(path: Path) -> None:
+    """O-S15."""
     data = _load(path)["data"]
     known = {key: value for key, value in data.items() if key not in ("weather", "mainColour")}
     assert encode(decode(data)) == known
@@ -69,6 +70,7 @@ def test_a_malformed_document_has_every_problem_named(path: Path) -> None:
 
 @pytest.mark.parametrize("key", sorted(set(encode(golden("serving"))) - {"reason", "message", "writer", "updatedAt"}))
 def test_no_mandatory_key_has_a_default(key: str) -> None:
+    """O-F3."""
     data = encode(golden("serving"))
     del data[key]
     if key == "cutKind":  # means something only while cut

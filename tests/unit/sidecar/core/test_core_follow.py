@@ -65,6 +65,7 @@ def test_a_new_epoch_is_accepted_and_moves_the_version(kind: str) -> None:
 
 
 def test_a_late_start_begins_without_a_document_and_watches_for_it() -> None:
+    """O-F4."""
     follow = Follow("ns", "state")
     missing = follow.got(404, b"{}")
     assert isinstance(missing, Problem)
@@ -95,6 +96,7 @@ def test_another_object_is_accepted_whatever_its_epoch() -> None:
 
 
 def test_deletion_keeps_the_state_and_re_creation_is_followed() -> None:
+    """O-F5."""
     follow = following(epoch=5)
     assert isinstance(follow.line(line("DELETED", item(5, version="7"))), Problem)
     assert (state(follow), reason(follow), follow.ask()) == (("a", 5), Reason.DELETED, Watch("7"))
@@ -131,6 +133,7 @@ def test_another_configmap_in_the_stream_is_ignored() -> None:
 
 
 def test_410_as_a_status_and_inside_the_stream_lead_back_to_the_object() -> None:
+    """O-S7."""
     follow = following()
     assert isinstance(follow.watching(410), Problem)
     assert (follow.ask(), reason(follow)) == (Get(), Reason.EXPIRED)
@@ -240,6 +243,7 @@ def test_after_a_loss_of_contact_it_begins_with_what_is_there() -> None:
 
 
 def test_silence_is_no_problem_but_a_reason_to_look() -> None:
+    """O-S7."""
     follow = following()
     follow.watching(200)
     follow.silent()
@@ -276,6 +280,7 @@ def test_no_order_of_events_ever_lowers_an_objects_epoch(events: list[tuple[str,
 def test_shuffled_duplicated_and_lost_events_of_one_object_converge_to_the_highest_seen(
     case: tuple[int, list[int]],
 ) -> None:
+    """O-F4."""
     last, order = case
     follow = Follow("ns", "state")
     for epoch in order:

@@ -103,6 +103,7 @@ def test_the_read_port_avoids_what_failed_and_what_is_suspect() -> None:
 
 
 def test_reads_go_on_while_cut_and_wait_when_there_is_no_replica() -> None:
+    """O-S30."""
     assert isinstance(route(State("a", FAILOVER), READER, 100.0, NOTHING), Upstream)
     alone = State("a", replace(SERVING, read_addresses=()))
     assert route(alone, READER, 100.0, NOTHING) == Hold(Reason.NO_READ_ADDRESS, 120.0)
@@ -125,6 +126,7 @@ def test_reads_go_on_while_cut_and_wait_when_there_is_no_replica() -> None:
     ],
 )
 def test_a_change_of_epoch_phase_or_main_cuts_everything(old: Document, new: Document, kind: CutKind) -> None:
+    """O-F27, O-S5."""
     assert change(State("a", old), State("a", new)) == Change(kind)
 
 
@@ -147,6 +149,7 @@ def test_what_connections_do_not_depend_on_cuts_nothing(new: Document, uid: str)
 
 
 def test_a_read_address_that_left_is_named() -> None:
+    """O-F55."""
     new = replace(SERVING, read_addresses=("10.0.0.3:7687",))
     assert change(State("a", SERVING), State("a", new)) == Change(None, frozenset({"10.0.0.2:7687"}))
 

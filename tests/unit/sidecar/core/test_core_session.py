@@ -91,6 +91,7 @@ def test_nothing_under_way_just_closes(exchange: tuple[bytes, ...], kind: CutKin
 
 @pytest.mark.parametrize("exchange", IN_FLIGHT)
 def test_what_may_be_committed_is_never_answered_by_us(exchange: tuple[bytes, ...]) -> None:
+    """O-S28."""
     assert after(*exchange).cut(CutKind.FAILOVER) == (Ending.CLOSE, b"")
     assert after(*exchange).cut(CutKind.PLANNED) == (Ending.DRAIN, b"")
 
@@ -100,6 +101,7 @@ def test_what_may_be_committed_is_never_answered_by_us(exchange: tuple[bytes, ..
 def test_an_open_transaction_without_a_commit_is_told_to_retry(
     exchange: tuple[bytes, ...], pending: int, kind: CutKind
 ) -> None:
+    """O-F28."""
     ending, last = after(*exchange).cut(kind)
     assert ending is Ending.CLOSE
     assert RETRY in last
