@@ -171,6 +171,8 @@ class World:
     async def decide(self) -> None:
         """The controller stopped and asked (P-B1): a person looks at the instances, and says who becomes main."""
         self.truth.probes[Situation.PERSON_ASKED] += 1
+        if not self.truth.tampered:
+            self.truth.wrong("the controller asks a person, and nobody has touched the document (P-B1)")
         await trio.sleep(1.0)
         able = [name for name in self.names() if self.fleet.alive(name) and not self.fleet.frozen(name)]
         best = max(able, key=lambda name: (self.truth.marker(name), len(self.truth.ids(name)), name))
