@@ -21,8 +21,8 @@ import trio
 
 from sidecar.contract.state import Phase
 from sim import runtime
+from sim.invariants.losses import Window
 from sim.network import both
-from sim.truth import Window
 from sim.world import Shape, World, silence_logs
 
 
