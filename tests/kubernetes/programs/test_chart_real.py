@@ -27,7 +27,9 @@ OURS_AT_RUN_TIME = {
 def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """With a controller-manager: Deployments and the StatefulSet get pods, what is deleted takes its own along."""
     with started(tmp_path_factory.mktemp("managed"), controller_manager=True) as cluster:
-        admin_of(cluster).made("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
+        admin = admin_of(cluster)
+        admin.made("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
+        becomes(200, 30, lambda: admin.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default").code)
         yield cluster
 
 
@@ -95,7 +97,8 @@ def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config) -> Non
     becomes({"controller": 2, "webhook": 1, "memgraph": 2}, 60, lambda: components(admin))
     bundle, state = live_like_programs(admin)
     helm.upgrade(CHART, NAME, {}, namespace=NAMESPACE, reset_values=True, timeout=60)
-    becomes({"controller": 2, "webhook": 2, "memgraph": 3}, 60, lambda: components(admin))
+    # The controller is told of the flush interval: its roll-out begins, and without a kubelet no pod becomes ready.
+    becomes({"controller": 3, "webhook": 2, "memgraph": 3}, 60, lambda: components(admin))
     becomes(True, 60, lambda: "--storage-wal-file-flush-every-n-tx=1" in arguments(admin, "graph-2"))
     assert [w["clientConfig"].get("caBundle") for w in admin.get(CONFIGURATION).body["webhooks"]] == [bundle, bundle]
     assert admin.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/graph-state").body == state

@@ -12,7 +12,7 @@ import trio
 from sim import faults, runtime
 from sim.aimed import SCENARIOS
 from sim.clients import Told
-from sim.world import Scenario, Shape, World, silence_logs
+from sim.world import Scenario, Shape, World, silent_logs
 
 
 @dataclass
@@ -62,7 +62,6 @@ def recipe(seed: int) -> Recipe:
 
 def run(seed: int, log: Callable[[float, str, str], None] | None = None) -> Result:
     """Run one seed."""
-    silence_logs()
     what = recipe(seed)
     result = Result(seed, what.scenario)
 
@@ -84,7 +83,8 @@ def run(seed: int, log: Callable[[float, str, str], None] | None = None) -> Resu
             result.acked, result.unknown = truth.told(Told.OK), truth.told(Told.UNKNOWN)
             nursery.cancel_scope.cancel()
 
-    runtime.run(main, seed)
+    with silent_logs():
+        runtime.run(main, seed)
     return result
 
 

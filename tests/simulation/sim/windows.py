@@ -23,7 +23,7 @@ from sidecar.contract.state import Phase
 from sim import runtime
 from sim.invariants.losses import Window
 from sim.network import both
-from sim.world import Shape, World, silence_logs
+from sim.world import Shape, World, silent_logs
 
 
 @dataclass
@@ -145,7 +145,6 @@ KINDS: Final[dict[str, Kind]] = {
 
 def measure(name: str, seed: int) -> Measured:
     """One run."""
-    silence_logs()
     kind, measured = KINDS[name], Measured()
 
     async def main() -> None:
@@ -163,7 +162,8 @@ def measure(name: str, seed: int) -> Measured:
             measured.violations = world.truth.violations
             nursery.cancel_scope.cancel()
 
-    runtime.run(main, seed)
+    with silent_logs():
+        runtime.run(main, seed)
     return measured
 
 

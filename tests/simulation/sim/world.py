@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -59,6 +60,7 @@ class World:
             restore_replication_state=shape.restore, files=Limits(flush_every=shape.flush_every, snapshot_on_exit=False)
         )
         self.pods = Pods(self.fleet, nursery, self.rng, settings)
+        self.pods.restore = shape.restore
         self.api = ApiServer(self.network, nursery, self.rng)
         policy = Policy(
             wal_flush_every=shape.flush_every,
@@ -261,6 +263,12 @@ class World:
 Scenario = Callable[[World], Awaitable[None]]
 
 
-def silence_logs() -> None:
+@contextmanager
+def silent_logs() -> Iterator[None]:
     """The product's log lines are for people; the simulation has its own."""
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
