@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +14,7 @@ import anyio
 import neo4j
 import pytest
 from neo4j.exceptions import DriverError
+from ports import free_port
 
 from sandbox.demo.checker import check
 from sandbox.demo.history import Kind, Record, decode_all
@@ -28,15 +28,6 @@ _LOOK_S = 0.02
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def free_ports(count: int) -> list[int]:
-    with socket.socket() as a, socket.socket() as b:
-        ports = []
-        for listener in (a, b)[:count]:
-            listener.bind(("127.0.0.1", 0))
-            ports.append(listener.getsockname()[1])
-        return ports
 
 
 @contextmanager
@@ -58,7 +49,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.replication_port = free_ports(2)
+        self.port, self.replication_port = free_port(), free_port()
         self.history = folder / "app-0.jsonl"
 
     @contextmanager
