@@ -6,7 +6,7 @@ from controller.core.actions import Plan
 from controller.core.model import Instance, Role
 from controller.core.reasons import Reason
 from controller.core.users import denied
-from controller.core.view import View, name_of, without_reader
+from controller.core.view import View, name_of, without_readers
 from sidecar.contract.state import CutKind, Phase
 
 _GIVEN_UP_TOO_OFTEN = 2  # P-F3
@@ -109,7 +109,8 @@ def fail_over(view: View) -> Plan | None:
         f"{what}: cutting the clients, then {name_of(candidate)} takes over",
         phase=Phase.CUT,
         cut_kind=CutKind.FAILOVER,
-        read_addresses=without_reader(view, candidate),
+        # Whoever may be promoted, not only today's choice: another one may answer first (P-F4).
+        read_addresses=without_readers(view, *eligible(view)),
     )
 
 

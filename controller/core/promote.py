@@ -15,7 +15,7 @@ from controller.core.model import Absent, Found, Instance, Malformed, Observatio
 from controller.core.reasons import Reason
 from controller.core.rebuild import create, first_document
 from controller.core.requests import PromoteRequest
-from controller.core.view import View, identity_of, name_of, without_reader
+from controller.core.view import View, identity_of, name_of, without_readers
 from sidecar.contract.state import CutKind, Phase
 
 
@@ -55,7 +55,7 @@ def carry_out_promotion(view: View) -> Plan | None:
         sync=None,
         rebuilt_term=view.document.term,
         rebuilt_epoch=view.document.epoch + 1,
-        read_addresses=without_reader(view, instance),
+        read_addresses=without_readers(view, instance),
         **identity_of(instance, answer),
     )
 

@@ -10,7 +10,7 @@ from controller.core.memory import CutProgress
 from controller.core.model import Answer, Role
 from controller.core.reasons import Reason
 from controller.core.requests import Request, SwitchoverRequest
-from controller.core.view import View, name_of, registration, target, without_reader
+from controller.core.view import View, diverged, name_of, registration, target, without_readers
 from sidecar.contract.state import CutKind, Phase
 
 
@@ -44,7 +44,7 @@ def switch_over(view: View, answer: Answer) -> Plan | None:
         f"switchover from {main.pod.name} to {name_of(partner)} {why}: cutting the clients",
         phase=Phase.CUT,
         cut_kind=CutKind.PLANNED,
-        read_addresses=without_reader(view, partner),
+        read_addresses=without_readers(view, partner),
     )
 
 
@@ -63,6 +63,8 @@ def _take_request(view: View, answer: Answer, asked: Request, wanted: int | None
     if sync is None or (wanted is not None and sync.ordinal != wanted):
         if wanted is not None and not view.answers(view.obs.instance(wanted), Role.REPLICA):
             return refused(f"instance {wanted} does not answer as a replica")
+        if wanted is not None and diverged(view, view.obs.instance(wanted), view.main):
+            return refused(f"instance {wanted} diverged: it has to begin anew first")
         if not any(view.answers(i, Role.REPLICA) for i in view.obs.instances):
             return refused("no replica answers")
         return None  # partner.py makes it the partner first; the request stays until then

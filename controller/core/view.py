@@ -159,10 +159,10 @@ def _lags_for_a_moment(view: View, instance: Instance, row: Registration) -> boo
     return published and answers and view.obs.now - at < view.obs.policy.reader_grace_s
 
 
-def without_reader(view: View, candidate: Instance | None) -> tuple[str, ...]:
-    """The published read addresses without the one that is to be promoted (P-F4)."""
-    gone = candidate.pod.bolt_address if candidate and candidate.pod else ""
-    return tuple(address for address in view.document.read_addresses if address != gone)
+def without_readers(view: View, *candidates: Instance) -> tuple[str, ...]:
+    """The published read addresses without those that may be promoted (P-F4)."""
+    gone = {candidate.pod.bolt_address for candidate in candidates if candidate.pod}
+    return tuple(address for address in view.document.read_addresses if address not in gone)
 
 
 def serving(view: View) -> bool:
