@@ -28,7 +28,7 @@ from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
 from controller.core.reseed import note_diverged, remark, reseed, take_reseed
 from controller.core.switchover import switch_over
-from controller.core.term import begin_term, went_back
+from controller.core.term import begin_term, settle_write, went_back
 from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
 
@@ -50,7 +50,7 @@ def plan(obs: Observation, memory: Memory) -> Plan:
         return while_paused(obs, memory) or _without_document(obs, memory, stored)
     view = View(obs, memory, stored.document, stored.resource_version)
     step = None if not serving(view) else while_paused(obs, memory)  # a cut under way is finished first
-    step = step or begin_term(view)
+    step = step or begin_term(view) or settle_write(view)
     if step is not None:
         return step
     view = view.remember(document=stored.document)

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # Terms (W) and rebuild (B)
     TERM_BEGUN = "TermBegun"
     SUPERSEDED = "Superseded"
+    WRITE_SETTLED = "WriteSettled"
     REACHES_NOBODY = "ReachesNobody"
     DOCUMENT_RESTORED = "DocumentRestored"
     DOCUMENT_MENDED = "DocumentMended"

@@ -25,6 +25,17 @@ def begin_term(view: View) -> Plan | None:
     return view.plan(Reason.TERM_BEGUN, message, Publish(document, view.resource_version), 0.0)
 
 
+def settle_write(view: View) -> Plan | None:
+    """P-W1: a write without an answer may still be on its way: another one must win against it first.
+
+    Otherwise a partner that was dropped meanwhile would be recorded late.
+    """
+    if not view.memory.write_unanswered:
+        return None
+    message = "the answer to the last write never came: writing again, so that it cannot arrive late"
+    return view.publish(Reason.WRITE_SETTLED, message)
+
+
 def went_back(obs: Observation, memory: Memory, found: Found) -> tuple[Malformed, Memory] | None:
     """P-W4: the store went back in time (a restored backup): its main and its partner are as old as its epoch.
 
