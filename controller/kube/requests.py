@@ -8,7 +8,8 @@ from kubernetes.aio import client
 
 from controller.core.actions import AnswerRequest
 from controller.core.requests import answer_text, first, read_answer
-from controller.kube.client import CALL_TIMEOUT_S, meta, reading, writing
+from controller.kube.client import CALL_TIMEOUT_S, meta, writing
+from controller.kube.config_maps import config_map
 from controller.ports import Asked, Conflict
 from sidecar.contract import names
 
@@ -25,7 +26,7 @@ class RequestStore:
 
     async def read(self) -> Asked:
         """What is asked, and whether there is a pause. Without the ConfigMap: nothing. Raises Unavailable."""
-        stored = await self._read()
+        stored = await config_map(self._core, self._namespace, self._name)
         if stored is None:
             return _NOTHING
         notes = meta(stored).annotations or {}
@@ -35,7 +36,8 @@ class RequestStore:
     async def answer(self, action: AnswerRequest) -> None:
         """Take the key away, store the answer and the pause. Raises Conflict if the value changed, LostAnswer,
         Unavailable."""
-        answer, stored = action.answer, await self._read()
+        answer = action.answer
+        stored = await config_map(self._core, self._namespace, self._name)
         data = dict(stored.data or {}) if stored is not None else {}
         if stored is None or data.pop(answer.request, None) != answer.value:
             raise Conflict(f"the request {answer.request} changed meanwhile")
@@ -50,12 +52,3 @@ class RequestStore:
             await self._core.replace_namespaced_config_map(
                 self._name, self._namespace, stored, _request_timeout=CALL_TIMEOUT_S
             )
-
-    async def _read(self) -> client.V1ConfigMap | None:
-        try:
-            async with reading("reading the requests"):
-                return await self._core.read_namespaced_config_map(
-                    self._name, self._namespace, _request_timeout=CALL_TIMEOUT_S
-                )
-        except client.ApiException:
-            return None

@@ -6,7 +6,8 @@ from kubernetes.aio import client
 
 from controller.core.model import ReseedOrder, ReseedOrders
 from controller.core.orders import from_data, to_data
-from controller.kube.client import CALL_TIMEOUT_S, meta, reading, writing
+from controller.kube.client import CALL_TIMEOUT_S, meta, writing
+from controller.kube.config_maps import config_map
 
 
 class OrderStore:
@@ -19,12 +20,8 @@ class OrderStore:
 
     async def read(self) -> ReseedOrders:
         """What is stored now. Raises Unavailable."""
-        try:
-            async with reading(f"reading ConfigMap {self._name}"):
-                stored = await self._core.read_namespaced_config_map(
-                    self._name, self._namespace, _request_timeout=CALL_TIMEOUT_S
-                )
-        except client.ApiException:
+        stored = await config_map(self._core, self._namespace, self._name)
+        if stored is None:
             return ReseedOrders()
         return ReseedOrders(from_data(stored.data or {}), meta(stored).resource_version)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from kubernetes.aio import client
 
 from controller.core.model import Absent, Found, Malformed, Stored
-from controller.kube.client import CALL_TIMEOUT_S, meta, reading, writing
+from controller.kube.client import CALL_TIMEOUT_S, meta, writing
+from controller.kube.config_maps import config_map
 from sidecar.contract.state import Document, MalformedDocument, decode, encode
 
 
@@ -19,12 +20,8 @@ class StateStore:
 
     async def read(self) -> Stored:
         """What is stored now. Raises Unavailable."""
-        try:
-            async with reading(f"reading ConfigMap {self._name}"):
-                stored = await self._core.read_namespaced_config_map(
-                    self._name, self._namespace, _request_timeout=CALL_TIMEOUT_S
-                )
-        except client.ApiException:
+        stored = await config_map(self._core, self._namespace, self._name)
+        if stored is None:
             return Absent()
         data = stored.data or {}
         version = meta(stored).resource_version or ""
