@@ -13,7 +13,7 @@ from controller.core.partner import best_replica, towards_proof
 from controller.core.reasons import Reason
 from controller.core.reseed import close_order, remark, reseed
 from controller.core.switchover import while_main_is_main
-from controller.core.users import denied, users_before_publishing
+from controller.core.users import and_denied, users_before_publishing
 from controller.core.view import View, identity_of, name_of, readers, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
@@ -89,8 +89,7 @@ def _nobody_is_main(view: View) -> Plan:
     if candidate is None:
         names = " or ".join(name_of(instance) for instance in eligible(view)) or document.main_pod
         message = f"waiting for {names} to answer as a replica"
-        refusing = denied(eligible(view))
-        return view.plan(Reason.NO_CANDIDATE, f"{message}; {refusing}" if refusing else message, None, 0.1)
+        return view.plan(Reason.NO_CANDIDATE, and_denied(message, eligible(view)), None, 0.1)
     view = view.remember(cut=replace(cut, promote_sent_at=now, promote_sent_to=candidate.ordinal))
     return view.plan(
         Reason.PROMOTING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.core.actions import Plan
 from controller.core.model import Instance, Role
 from controller.core.reasons import Reason
-from controller.core.users import denied
+from controller.core.users import and_denied
 from controller.core.view import View, name_of, without_readers
 from sidecar.contract.state import CutKind, Phase
 
@@ -102,8 +102,7 @@ def fail_over(view: View) -> Plan | None:
     if candidate is None:
         names = " and ".join(name_of(instance) for instance in eligible(view)) or "nobody"
         message = f"{what}, but no instance may take over yet: waiting for {names} to answer"
-        refusing = denied(eligible(view))
-        return view.plan(Reason.NO_CANDIDATE, f"{message}; {refusing}" if refusing else message, None, 0.1)
+        return view.plan(Reason.NO_CANDIDATE, and_denied(message, eligible(view)), None, 0.1)
     return _note_given_up(view).publish(
         reason,
         f"{what}: cutting the clients, then {name_of(candidate)} takes over",

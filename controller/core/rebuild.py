@@ -9,7 +9,7 @@ from controller.core.memory import Memory
 from controller.core.model import Absent, Answer, Instance, Malformed, Observation, Role
 from controller.core.reasons import Reason
 from controller.core.requests import promote_command
-from controller.core.users import denied
+from controller.core.users import and_denied
 from sidecar.contract.state import CutKind, Document, Phase
 
 
@@ -39,8 +39,7 @@ def _from_instances(obs: Observation, memory: Memory, stored: Absent | Malformed
     if not expected or len(answered) < len(expected):
         missing = [str(i.ordinal) for i in expected if i not in [x for x, _ in answered]]
         message = f"no document yet: waiting for instance {', '.join(missing) or '0'} to answer"
-        refusing = denied(expected)
-        message = f"{message}; {refusing}" if refusing else message
+        message = and_denied(message, expected)
         return Plan(Reason.WAITING_FOR_INSTANCES, message, None, 0.1, memory)
     named = _who_was_main(answered)
     if named is None:

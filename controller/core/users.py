@@ -81,3 +81,9 @@ def denied(instances: Iterable[Instance]) -> str:
     if not names:
         return ""
     return f"{' and '.join(names)} {'refuses' if len(names) == 1 else 'refuse'} the controller's credentials"
+
+
+def and_denied(message: str, instances: Iterable[Instance]) -> str:
+    """The message, and after it who refuses every password, if anybody does."""
+    refusing = denied(instances)
+    return f"{message}; {refusing}" if refusing else message

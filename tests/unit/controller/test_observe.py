@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from one_instance import OneInstance
 
 from controller.core.model import Pod
 from controller.observe import Prober
-from controller.ports import Denied, PortError, Refused, Silent
+from controller.ports import Denied, Refused, Silent
 
 pytestmark = pytest.mark.anyio
 POD = Pod("m-0", "u0", "10.0.0.1", 7687, 10000, "m-0:10000", "v0", "c0")
@@ -20,29 +21,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Instance:
-    """A replica, or what is in its way."""
-
-    def __init__(self) -> None:
-        self.problem: PortError | None = None
-
-    async def run(
-        self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
-    ) -> list[dict[str, Any]]:
-        if self.problem is not None:
-            raise self.problem
-        return [{"replication role": "replica"}] if query.startswith("SHOW REPLICATION ROLE") else []
-
-    async def connects(self, host: str, port: int, *, timeout: float) -> bool:
-        raise AssertionError("the prober asks, it does not knock")
-
-    async def forget(self, address: str) -> None:
-        return None
-
-
 async def test_each_problem_takes_the_place_of_the_one_before() -> None:
     """Refused credentials are no candidate (P-U): the answer is gone with them. Nor are they a death."""
-    there = Instance()
+    there = OneInstance()
     prober = Prober(there, 0.5, lambda: None)
     await prober.pods_changed({0: POD}, 1)
     for problem, expected in (

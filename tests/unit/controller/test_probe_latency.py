@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
+from one_instance import OneInstance
 
 from controller.core.model import Pod
 from controller.metrics import Probed
 from controller.observe import Prober
-from controller.ports import Denied, PortError, Refused, Silent
+from controller.ports import Denied, Refused, Silent
 
 pytestmark = pytest.mark.anyio
 POD = Pod("m-1", "u", "10.0.0.1", 7687, 10000, "m-1:10000", "v", "c")
@@ -21,29 +19,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Bolt:
-    """One instance that answers, or does not."""
-
-    def __init__(self) -> None:
-        self.problem: PortError | None = None
-
-    async def run(
-        self, address: str, query: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
-    ) -> list[dict[str, Any]]:
-        if self.problem is not None:
-            raise self.problem
-        return [{"replication role": "replica"}] if "ROLE" in query else []
-
-    async def connects(self, host: str, port: int, *, timeout: float) -> bool:
-        return True
-
-    async def forget(self, address: str) -> None:
-        return None
-
-
 async def test_each_probe_is_measured() -> None:
     told: list[tuple[int, Probed]] = []
-    bolt = Bolt()
+    bolt = OneInstance()
 
     def probed(ordinal: int, outcome: Probed, seconds: float) -> None:
         assert seconds >= 0
