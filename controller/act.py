@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -120,7 +120,7 @@ class Actor:
             case Promote():
                 return await self._promote(action)
             case Demote():
-                return await self._change_role(action.on, Role.REPLICA)
+                return await self._demote(action)
             case Mark():
                 return await self._mark(action)
             case Register():
@@ -185,12 +185,28 @@ class Actor:
             return Outcome.FAILED
         return await self._change_role(action.on, Role.MAIN)
 
-    async def _change_role(self, on: Target, wanted: Role) -> Outcome:
-        """Set the role and read it back. "Lock busy" and "already so" share one text: only the role tells (M-2.3)."""
+    async def _demote(self, action: Demote) -> Outcome:
+        """P-P: what the plan saw may be older than the last commit. Registrations are gone once it is a replica."""
+
+        async def holds_everything() -> bool:
+            rows = parse.registrations(await self._run(action.on.pod, "SHOW REPLICAS;"))
+            return any(row.name == action.partner and row.caught_up for row in rows)
+
+        return await self._change_role(action.on, Role.REPLICA, holds_everything if action.partner else None)
+
+    async def _change_role(
+        self, on: Target, wanted: Role, still: Callable[[], Awaitable[bool]] | None = None
+    ) -> Outcome:
+        """Set the role and read it back. "Lock busy" and "already so" share one text: only the role tells (M-2.3).
+
+        `still` is asked before each try whether it is still right.
+        """
         pod = on.pod
         role = "MAIN" if wanted is Role.MAIN else f"REPLICA WITH PORT {pod.replication_port}"
         deadline = anyio.current_time() + _LOCK_TRIES_S
         while await self._role(pod) is not wanted:
+            if still is not None and not await still():
+                return Outcome.FAILED
             try:
                 await self._run(pod, f"SET REPLICATION ROLE TO {role};")
             except Rejected:

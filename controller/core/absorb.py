@@ -56,6 +56,8 @@ def absorb(memory: Memory, action: Action, outcome: Outcome, now: float) -> Memo
             return replace(memory, reseed_asked=None) if action.answer.request == "reseed" else memory
         case Demote() if outcome is Outcome.DONE and memory.cut is not None:
             return replace(memory, cut=replace(memory.cut, demoted=True))
+        case Demote() if outcome is Outcome.FAILED and memory.cut is not None:
+            return replace(memory, cut=replace(memory.cut, demote_sent_at=None))
     return memory
 
 

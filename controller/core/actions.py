@@ -41,9 +41,14 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Demote:
-    """SET REPLICATION ROLE TO REPLICA; read back."""
+    """SET REPLICATION ROLE TO REPLICA; read back.
+
+    `partner` is the registration that has to hold every write at each try, or it is not tried (P-P): a try is refused
+    while a commit runs, and that commit's second phase may be lost. Empty: nobody is to take over.
+    """
 
     on: Target
+    partner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ def while_main_is_main(view: View, cut: CutProgress) -> Plan | None:
     A leader that did not begin this switchover (its memory says nothing of it) publishes the main again.
     """
     main, now, policy = view.main, view.obs.now, view.obs.policy
-    answer = view.obs.answer(main)
-    if view.memory.switchover is None or answer is None or view.document.sync is None:
+    answer, sync = view.obs.answer(main), view.document.sync
+    if view.memory.switchover is None or answer is None or sync is None:
         return None
     if cut.demote_sent_at is not None:
         if now - cut.demote_sent_at < policy.switchover_wait_s:
@@ -90,7 +90,7 @@ def while_main_is_main(view: View, cut: CutProgress) -> Plan | None:
     partner = view.partner()
     if answer.at > cut.seen_at and partner and view.answers(partner, Role.REPLICA) and _holds_everything(view, answer):
         view = view.remember(cut=replace(cut, demote_sent_at=now))
-        return view.plan(Reason.SWITCHOVER, f"demoting {name_of(main)}", Demote(target(main)), 0.0)
+        return view.plan(Reason.SWITCHOVER, f"demoting {name_of(main)}", Demote(target(main), sync.registration), 0.0)
     if now - cut.seen_at < policy.switchover_wait_s:
         return view.wait(Reason.SWITCHOVER_WAITING, "waiting until the partner holds every write", 0.01, main.ordinal)
     return None

@@ -245,6 +245,33 @@ async def test_a_demotion_without_answer_is_unknown_unless_read_back(world: Worl
     assert world.fleet.roles[MAIN.bolt_address] == "main"
 
 
+def _partner(behind: int) -> list[dict[str, Any]]:
+    """SHOW REPLICAS of a main with one strict replica."""
+    data = {"memgraph": {"ts": 7, "behind": behind, "status": "ready"}}
+    return [{"name": "r", "socket_address": "m-1:10000", "sync_mode": "strict_sync", "data_info": data}]
+
+
+async def test_a_partner_that_lags_by_now_stops_the_demotion(world: World) -> None:
+    """P-P: the commit that made the first try fail lost its second phase; what the plan saw is older than that."""
+    world.fleet.roles[MAIN.bolt_address] = "main"
+    world.fleet.script("SHOW REPLICAS", _partner(0), _partner(-1))
+    world.fleet.script("SET REPLICATION ROLE", Rejected("Couldn't set role to replica!"))
+    outcome, _ = await world.actor.execute(Demote(ON, "r"))
+    assert outcome is Outcome.FAILED
+    assert len(world.fleet.commands()) == 1
+    assert world.fleet.roles[MAIN.bolt_address] == "main"
+
+
+async def test_a_partner_that_keeps_up_is_waited_for_no_longer(world: World) -> None:
+    """P-P: a refused demotion is tried again as long as the partner holds everything."""
+    world.fleet.roles[MAIN.bolt_address] = "main"
+    world.fleet.script("SHOW REPLICAS", _partner(0), _partner(0))
+    world.fleet.script("SET REPLICATION ROLE", Rejected("Couldn't set role to replica!"))
+    outcome, _ = await world.actor.execute(Demote(ON, "r"))
+    assert outcome is Outcome.DONE
+    assert len(world.fleet.commands()) == 2
+
+
 async def test_a_lost_answer_to_a_write_is_read_back(world: World) -> None:
     """P-W1: it may have happened. It had not, then it had (O-L16)."""
     world.book.lose_answer = True

@@ -16,13 +16,16 @@ from sim.invariants.acknowledged import Acknowledged, Kept
 
 NOTICED_S = 20.0
 """P-S4 takes two polls; the rest is for a change of leader, and a controller that sleeps."""
+DEMOTED_S = 0.05
+"""P-P: from the last look at what the partner holds, over the demotion, to the promotion: a few round trips."""
 
 
 class Window(StrEnum):
     """How an acknowledged write may be lost all the same."""
 
     LOST_FINALIZE = "LostFinalize"
-    """The second phase never reached the partner, and the main was gone for good before P-S4 saw it."""
+    """The second phase never reached the partner, and the main was given up before P-S4 saw it; or it was demoted by a
+    switchover, a few milliseconds after the last look at what the partner holds."""
     STALE_SIDECAR = "StaleSidecar"
     """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover: what was
     in flight when the next main was promoted, and nothing sent later."""
@@ -85,7 +88,7 @@ class Losses(Acknowledged):
             return Window.ANALYTICAL
         if kept.stale and ack.sent_at <= self._next_promotion(ack):
             return Window.STALE_SIDECAR
-        if kept.unfinalized and self._next_failover(ack) - ack.at <= NOTICED_S:
+        if kept.unfinalized and self._before_its_loss_was_noticed(ack):
             return Window.LOST_FINALIZE
         if not kept.protected and self.wiped_at.get(ack.instance, -1.0) >= ack.at:
             return Window.UNPROTECTED
@@ -93,10 +96,14 @@ class Losses(Acknowledged):
             return Window.UNSYNCED
         return None
 
-    def _next_failover(self, ack: Ack) -> float:
-        """When a failover followed this write; never, if none did."""
+    def _before_its_loss_was_noticed(self, ack: Ack) -> bool:
+        """Whether the main was given up soon after this write, was so already, or had just been looked at (P-P)."""
         cuts = (at for at, d in self.history if at >= ack.at and d.cut_kind is CutKind.FAILOVER)
-        return next(cuts, float("inf"))
+        promotion = self._next_promotion(ack)
+        ending = next((d for at, d in self.history if d.epoch > ack.epoch and at >= self.accepted_at), None)
+        if ending is not None and ending.cut_kind is CutKind.FAILOVER and ack.sent_at <= promotion:
+            return True
+        return next(cuts, float("inf")) - ack.at <= NOTICED_S or 0.0 <= promotion - ack.at <= DEMOTED_S
 
     def _next_promotion(self, ack: Ack) -> float:
         """When another one was promoted after the epoch of this write: from then on its main is fenced (F5, N1)."""

@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from sandbox.memgraph.core.messages import Lost, Prepare, Request
+from sidecar.contract.state import CutKind
 from sim.scenarios.kinds import Aimed, reached
 from sim.world import Shape, World
 
@@ -63,9 +64,38 @@ async def on_an_idle_main(world: World) -> None:
         client.resting = False
 
 
+async def in_a_switchover(world: World) -> None:
+    """The last commit before a switchover's demotion never ends on the partner that is to take over (P-P)."""
+    main, partner, fleet = world.main, world.partner or "m-1", world.fleet
+    lost = False
+    slow_s = world.rng.uniform(0.02, 0.2)
+
+    def lose(source: str, _target: str) -> bool:
+        nonlocal lost
+        loses = source == main and world.cut is CutKind.PLANNED
+        lost = lost or loses
+        return loses
+
+    await trio.sleep(world.rng.uniform(0.0, 1.0))
+    fleet.lose_finalize = lose
+    fleet.transfer_s = lambda request: slow_s if isinstance(request, Prepare) else 0.0
+    world.ask("switchover", "any")
+    if await world.at(lambda: lost, "a commit in the cut whose end gets lost") and not world.is_main(partner):
+        reached(world, 32)
+    await world.until(lambda: world.cut is None, 20.0, "the switchover to end")
+    fleet.transfer_s = lambda _request: 0.0
+    fleet.lose_finalize = lambda _source, _target: False
+
+
 SCENARIOS: Final[dict[str, Aimed]] = {
     "1 swallowed finalize": Aimed(
         "P-C1 P-F5", "a main acknowledges what its promoted partner threw away", swallowed, Shape(pause_s=0.05)
     ),
     "2 idle main": Aimed("P-S4", "a second phase is lost and nothing follows", on_an_idle_main, Shape(pause_s=0.05)),
+    "32 last commit of a switchover": Aimed(
+        "P-P",
+        "a second phase is lost between a switchover's cut and its demotion",
+        in_a_switchover,
+        Shape(pause_s=0.02),
+    ),
 }

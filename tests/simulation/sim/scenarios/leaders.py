@@ -102,11 +102,49 @@ async def late_cut(world: World) -> None:
     leader.start()
 
 
+async def records_late(world: World) -> None:
+    """The write that records a partner gets no answer; the partner is dropped; then that write arrives (P-W1)."""
+    leader, registration = world.leader, ""
+
+    def delay(who: str, document: Document) -> None:
+        nonlocal registration
+        if who == leader.name and document.sync is not None and not registration and world.partner is None:
+            registration = document.sync.registration
+            world.log("-", f"FAULT {who}'s write that records {registration} is on its way for long")
+            world.api.trouble[who] = Trouble(late=1.0, late_s=8.0)
+
+    world.api.about_to_write = delay
+    world.pods.kill(world.partner or "m-1", restart_s=world.rng.uniform(0.2, 2.0))
+    if await world.until(lambda: bool(registration), 15.0, "a partner to be recorded"):
+        main, replica = world.main, f"m-{registration.split('_')[1]}"
+        await trio.sleep(0.02)  # now it is on its way
+        world.api.trouble.pop(leader.name, None)
+        world.pods.hold_down(replica)
+        world.pods.kill(replica)
+        there = world.fleet.instances[main].replicas
+        if await world.until(lambda: registration not in there, 8.0, f"{registration} to be dropped"):
+            reached(world, 33)
+            epoch = world.epoch
+            await trio.sleep(world.rng.uniform(0.1, 6.0))
+            world.log("-", f"FAULT {main} dies, and stays away; {replica} is back")
+            world.pods.hold_down(main)
+            world.pods.kill(main)
+            world.pods.release(replica)
+            await world.until(lambda: world.epoch > epoch + 1 and world.cut is None, 8.0, "another main")
+            world.pods.release(main)
+        world.pods.release(replica)
+    world.api.about_to_write = lambda _who, _document: None
+    world.api.trouble.pop(leader.name, None)
+
+
 SCENARIOS: Final[dict[str, Aimed]] = {
     "4a sleeping leader": Aimed(
         "P-W2", "a sleeping leader records a partner that was dropped", records_a_dropped_partner, Shape(pause_s=0.03)
     ),
     "10 nobody there": Aimed("P-F1 P-F2", "a leader that reaches no database", reaches_no_database),
+    "33 late record": Aimed(
+        "P-W1", "a write without an answer records a dropped partner late", records_late, Shape(instances=2)
+    ),
     "11 half a failover": Aimed("P-F7", "the leader dies between promotion and publication", dies_before_it_publishes),
     "12 late cut": Aimed("P-W2", "a slow cut lands in the next leader's term", late_cut),
 }
