@@ -34,7 +34,8 @@ def _failure(text: Any, **more: Any) -> bytes:
 def test_not_the_main_becomes_retriable_with_its_text_kept(text: str) -> None:
     changed = failure.rewritten(_failure(text, extra=[1, None, 2.5]))
     assert changed is not None
-    structure = load(unpack(changed))
+    structure = load(unpack(changed.message))
+    assert changed.kind is failure.Kind.NOT_THE_MAIN
     assert structure.signature == 0x7F
     metadata = structure.fields[0]
     assert metadata["code"] == "Neo.TransientError.General.DatabaseUnavailable"
