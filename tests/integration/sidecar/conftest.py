@@ -325,10 +325,11 @@ class World:
         self.api = api
         self._stack = stack
 
-    async def peer(self, name: str, tls: ssl.SSLContext | None = None) -> Peer:
+    async def peer(self, name: str, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Peer:
         peer = Peer(name)
-        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
-        peer.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(peer.serve, host, 0, ssl=tls)
+        port = server.sockets[0].getsockname()[1]
+        peer.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._stack.push_async_callback(_stop, server, peer.close_all)
         return peer
 
