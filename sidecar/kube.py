@@ -229,7 +229,6 @@ async def follow(kube: Kube, state: Follow, learn: Learn) -> None:
 
 async def ask_aside(kube: Kube, state: Follow, learn: Learn) -> bool:
     """One question beside the watch, when an upstream is suspect (P-C4). Whether it was answered."""
-    await anyio.sleep(random.uniform(0, ASIDE_JITTER_S))
     try:
         status, body = await kube.get()
     except (Unreachable, UnreadableToken) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import signal
 import socket
 import time
@@ -135,10 +136,11 @@ class Sidecar:
             emit(logger, "Mended", reason=before.reason.value)
 
     async def keep_asking(self, client: kube.Kube) -> None:
-        """Ask the API server at once about every suspect upstream (P-C4)."""
+        """Ask the API server at once about every suspect upstream (P-C4), unless the watch is faster."""
         while True:
             answered = await self.proxy.suspicion.raised()
-            if await kube.ask_aside(client, self.follow, self.learn):
+            await anyio.sleep(random.uniform(0, kube.ASIDE_JITTER_S))
+            if self.proxy.suspicion.until and await kube.ask_aside(client, self.follow, self.learn):
                 answered()
             await anyio.sleep(kube.ASIDE_GAP_S)
 

@@ -213,22 +213,22 @@ class Session:
         return data[:missing] + forward, ends
 
     def _scan_answers(self, data: bytes) -> tuple[bytes, Ending | None]:
-        shift = len(self._held)
+        pending, shift = self._pending, len(self._held)
         whole = self._held + data if shift else data
         sent: list[bytes] = []  # what goes before `at`, if that is not what came
         at = 0
         for message in self._answers.feed(data):
             if message.signature == messages.RECORD:
                 continue
-            self._pending.answered(message.signature)
+            pending.answered(message.signature)
             instead = self._instead(message, whole, shift) if message.signature == messages.FAILURE else None
             if instead is not None:
                 sent += (whole[at : message.start + shift], instead.message)
                 at = message.end + shift
                 if instead.kind is not failure.Kind.CODE:
-                    return b"".join(sent) + failure.IGNORED * len(self._pending), Ending.CLOSE
-            if self._pending.routes:
-                sent += (whole[at : message.end + shift], self._pending.our_turn())
+                    return b"".join(sent) + failure.IGNORED * len(pending), Ending.CLOSE
+            if pending.tables:
+                sent += (whole[at : message.end + shift], pending.our_turn())
                 at = message.end + shift
         forward = self._hold_back(whole[at:] if at else whole)
         if sent:
