@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 def _probe(settings: env.Settings) -> int:
     from sidecar.probe import listens  # a probe runs every second or so: it must not load the proxy
 
-    problem = listens(settings.admin_address, settings.admin_port)
+    problem = listens(settings.admin_address[0], settings.admin_port)
     if problem:
         sys.stderr.write(problem + "\n")
     return 1 if problem else 0

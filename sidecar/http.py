@@ -13,6 +13,8 @@ from typing import Any, Final, cast
 
 import h11
 
+from sidecar.core.itself import LOOPBACK
+
 IDLE_S: Final = 10.0
 """A scraper keeps its connection for the next time at most this long, which also bounds one that says nothing."""
 CONNECTIONS_MAX: Final = 32
@@ -35,8 +37,11 @@ def as_json(value: Mapping[str, Any]) -> tuple[int, str, str]:
 class Admin(asyncio.Protocol):
     """One connection of a probe, a scraper or a person. `open_now` is shared by all of them."""
 
-    def __init__(self, pages: Mapping[str, Page], open_now: set[Admin]) -> None:
+    def __init__(self, pages: Mapping[str, Page], open_now: set[Admin], private: frozenset[str] = frozenset()) -> None:
+        """`private`: the paths that answer on loopback only."""
         self._pages = pages
+        self._private = private
+        self._local = False
         self._open = open_now
         self._http = h11.Connection(h11.SERVER)
         self._transport: asyncio.Transport | None = None
@@ -46,6 +51,7 @@ class Admin(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has another base
+        self._local = (self._transport.get_extra_info("peername") or ("",))[0] in LOOPBACK
         self._open.add(self)
         if len(self._open) > CONNECTIONS_MAX:
             self._transport.abort()
@@ -78,7 +84,7 @@ class Admin(asyncio.Protocol):
                 path, _, _ = event.target.partition(b"?")
                 self._target = path.decode("ascii", "replace") if event.method in (b"GET", b"HEAD") else ""
             elif isinstance(event, h11.EndOfMessage):
-                self._answer(*self._pages.get(self._target, _not_found)())
+                self._answer(*self._page()())
                 if self._http.our_state is h11.MUST_CLOSE:
                     self.close()
                     return
@@ -87,6 +93,11 @@ class Admin(asyncio.Protocol):
                 if isinstance(event, h11.ConnectionClosed):
                     self.close()
                 return
+
+    def _page(self) -> Page:
+        if self._target in self._private and not self._local:
+            return _private
+        return self._pages.get(self._target, _not_found)
 
     def _refuse(self, status: int) -> None:
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -103,6 +114,10 @@ class Admin(asyncio.Protocol):
         ]
         if self._transport is not None:
             self._transport.write(b"".join(part for part in out if part))
+
+
+def _private() -> tuple[int, str, str]:
+    return text(403, "this page answers on loopback only: ask from within the pod, or through kubectl port-forward")
 
 
 def _not_found() -> tuple[int, str, str]:

@@ -19,11 +19,13 @@ from typing import Final, cast
 
 import anyio
 import h11
+from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSStream
 
 from sidecar.contract import env
 from sidecar.contract.logs import emit
 from sidecar.core.follow import Changed, Follow, Get, Problem, Reason, Watch
+from sidecar.sockets import keep_alive
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
@@ -185,7 +187,9 @@ class Kube:
         except (OSError, ssl.SSLError) as error:
             raise UnreadableToken(self._unreadable("ca.crt", error)) from None
         with _translated("a connection"), anyio.fail_after(CONNECT_S):
-            return await anyio.connect_tcp(where.host, where.port, ssl_context=context, tls_standard_compatible=False)
+            stream = await anyio.connect_tcp(where.host, where.port, ssl_context=context, tls_standard_compatible=False)
+        keep_alive(stream.extra(SocketAttribute.raw_socket))
+        return stream
 
     def _token(self) -> str:
         try:
@@ -225,7 +229,6 @@ async def follow(kube: Kube, state: Follow, learn: Learn) -> None:
 
 async def ask_aside(kube: Kube, state: Follow, learn: Learn) -> bool:
     """One question beside the watch, when an upstream is suspect (P-C4). Whether it was answered."""
-    await anyio.sleep(random.uniform(0, ASIDE_JITTER_S))
     try:
         status, body = await kube.get()
     except (Unreachable, UnreadableToken) as error:

@@ -7,6 +7,7 @@ one is an error that names the variable.
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 from contextlib import ExitStack
 from typing import Final
@@ -44,6 +45,29 @@ def bind(addresses: tuple[str, ...], port: int, variable: str) -> list[socket.so
     for problem in problems:
         emit(logger, "ListenSkipped", logging.WARNING, message=problem)
     return bound
+
+
+def is_own(host: str) -> bool:
+    """Whether `host` is an address of this pod: only those can be bound to."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as one:
+            one.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def allow_files(count: int) -> None:
+    """Raise the soft limit of open files to `count` if it is lower, as far as the hard one allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < count:
+        message = (
+            f"at most {hard} files may be open, {count} are needed: lower {env.MAX_CONNECTIONS} or raise the limit"
+        )
+        emit(logger, "FewFiles", logging.WARNING, message=message)
 
 
 def _bind(address: str, port: int) -> socket.socket:

@@ -16,6 +16,8 @@ VERSION: Final = "0.1.0"
 _PREFIX: Final = METRIC_PREFIX + "sidecar_"
 CUT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
+HOLD_BUCKETS_S: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+
 
 class Series:
     """One counter or gauge, with a value per combination of label values."""
@@ -75,9 +77,17 @@ class Metrics:
         self.info = Series("gauge", "info", "Which sidecar this is.", "version")
         self.info.set(1, VERSION)
         self.epoch = Series("gauge", "epoch", "Epoch of the document acted on; 0 before the first.")
+        self.stale = Series("gauge", "stale", "1 while the API server was not heard of for longer than is allowed.")
         self.serving = Series("gauge", "serving", "1 while the document acted on lets clients talk to the main.")
         self.connections = Series("gauge", "connections", "Client connections.", "port")
         self.held = Series("gauge", "held_connections", "Client connections that wait for an upstream.")
+        self.hold_duration = Histogram(
+            "hold_duration_seconds", "How long connections waited that then got an upstream.", HOLD_BUCKETS_S
+        )
+        self.bytes = Series(
+            "counter", "bytes_total", "Bytes forwarded: up to the upstream, down to the client.", "port", "direction"
+        )
+        self.routes = Series("counter", "routes_total", "ROUTE requests answered here.")
         self.refused = Series("counter", "refused_connections_total", "Connections refused after a wait.", "reason")
         self.dial_failures = Series("counter", "dial_failures_total", "Dials of an upstream that failed.")
         self.cuts = Series("counter", "cuts_total", "Changes that cut every connection.", "kind")

@@ -9,41 +9,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
 
-import anyio
 import anyio.abc
 
-from sidecar.contract.env import Settings
+from sidecar import listen
+from sidecar.bolt.failure import Kind
+from sidecar.contract import names
+from sidecar.contract.env import ReadFallback, Settings
 from sidecar.contract.logs import emit
 from sidecar.contract.state import CutKind
-from sidecar.core.follow import State
-from sidecar.core.route import SUSPECT_S, Hold, Loads, Port, Reason, Refuse, Tag, Upstream, Waiter, change, route, tag
-from sidecar.listen import BACKLOG
+from sidecar.core.explain import explain
+from sidecar.core.follow import Problem, State
+from sidecar.core.itself import Listener, leads_home
+from sidecar.core.route import (
+    HELD_MAX,
+    Admission,
+    Hold,
+    Loads,
+    Policy,
+    Port,
+    Reason,
+    Refuse,
+    Upstream,
+    Waiter,
+    admit,
+    change,
+    route,
+    tag,
+)
+from sidecar.core.routing_table import route_answer
+from sidecar.cuts import Cut, Cuts
+from sidecar.dial import Dialler
+from sidecar.hub import Stage
 from sidecar.metrics import Metrics
-from sidecar.pump import Connection, Stage, Upward
-
-DIAL_S: Final = 3.0
-"""A pod on the same network answers in milliseconds; the node that vanished never does."""
+from sidecar.pump import Connection
+from sidecar.suspicion import Suspicion
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Cut:
-    """One change under way: which connections still have to end before it is done."""
-
-    began: float
-    old: Tag | None
-    new: State
-    kind: CutKind | None
-    count: int = 0
-    left: set[Connection] = field(default_factory=set)
 
 
 class Proxy:
@@ -51,27 +55,36 @@ class Proxy:
 
     def __init__(self, settings: Settings, metrics: Metrics, tasks: anyio.abc.TaskGroup) -> None:
         self.state: State | None = None
+        self.problem: Problem | None = None
+        """What is wrong with the way to the document, for those who are refused."""
+        self.stale = False
+        self.rewrite = settings.rewrite
+        self.last_version: tuple[int, int] | None = None
+        self.suspicion = Suspicion(self._wake)
         self._settings = settings
+        self._policy = Policy(settings.read_fallback, settings.on_stale)
         self._metrics = metrics
-        self._tasks = tasks
+        self._dialler = Dialler(tasks, self._dial_failed)
+        self._cuts = Cuts(metrics)
         self._connections: set[Connection] = set()
-        self._cuts: list[Cut] = []
-        self._suspects: dict[str, float] = {}
         self._unreachable: set[str] = set()
-        self._suspicion = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._itself: frozenset[str] = frozenset()
+        self._ports = (settings.port, settings.read_port)
         self._emptied = asyncio.Event()
         self._servers: list[asyncio.Server] = []
-        self._last_version: tuple[int, int] | None = None
-        self._tls: tuple[str, ssl.SSLContext] | None = None
 
     # ---- listening ---------------------------------------------------------------------------------------------
 
     async def listen(self, port: Port, sockets: list[socket.socket]) -> None:
         """Accept clients of `port` from now on."""
         loop = asyncio.get_running_loop()
+        self._listeners += [one.getsockname()[:2] for one in sockets]
+        bound = sockets[0].getsockname()[1]
+        self._ports = (bound, self._ports[1]) if port is Port.READ_WRITE else (self._ports[0], bound)
         for one in sockets:
             server = await loop.create_server(
-                lambda: Connection(self, port, time.monotonic()), sock=one, backlog=BACKLOG
+                lambda: Connection(self, port, time.monotonic()), sock=one, backlog=listen.BACKLOG
             )
             self._servers.append(server)
 
@@ -106,6 +119,11 @@ class Proxy:
         """Clients that wait for an upstream."""
         return sum(c.stage in (Stage.HELD, Stage.DIALLING) for c in self._connections)
 
+    def count_bytes(self) -> None:
+        """Bring the metrics up to date with what living connections have moved."""
+        for connection in self._connections:
+            self._take_bytes(connection)
+
     # ---- the document ------------------------------------------------------------------------------------------
 
     def apply(self, new: State) -> None:
@@ -122,78 +140,88 @@ class Proxy:
             leaving = [c for c in self._connections if c.target is not None and c.target.address in what.left]
             self._cut(cut, [c for c in leaving if c.port is Port.READ], CutKind.FAILOVER)
         if old_tag != tag(new.document) or cut.count:
-            self._cuts.append(cut)
-            self._finish_cuts()
+            self._cuts.add(cut)
         if old_tag != tag(new.document):
-            self._suspects.clear()
+            self.suspicion.clear()
             self._unreachable.clear()
+        self._look_for_itself(new)
+        self._wake()
+
+    def heard(self) -> None:
+        """The API server spoke."""
+        self.suspicion.heard()
+        if self.stale:
+            self.stale = False
+            emit(logger, "FreshAgain")
+            self._wake()
+
+    def go_stale(self) -> None:
+        """Nothing was heard of the API server for too long (`onStale: cut`): nobody talks to the last known main."""
+        if self.stale or self.state is None:
+            return
+        self.stale = True
+        cut = Cut(time.monotonic(), tag(self.state.document), self.state, CutKind.FAILOVER)
+        self._metrics.cuts.add("stale")
+        self._cut(cut, list(self._connections), CutKind.FAILOVER)
+        self._metrics.connections_cut.add(by=cut.count)
+        emit(logger, "Stale", logging.WARNING, connections_cut=cut.count, after_s=self._settings.stale_s)
         self._wake()
 
     def _cut(self, cut: Cut, connections: list[Connection], kind: CutKind) -> None:
         for connection in connections:
             if connection.stage is Stage.DIALLING:
-                self._stop_dial(connection)
-            elif connection.cut(kind, self._settings.commit_grace_s):
+                connection.stop_dial()
+            elif connection.cut(kind, self._settings.cut_mode, self._settings.commit_grace_s):
                 cut.count += 1
                 if connection.stage is Stage.DRAINING:
                     cut.left.add(connection)
 
-    def _stop_dial(self, connection: Connection) -> None:
-        cancel, connection.cancel_dial = connection.cancel_dial, None
-        connection.stage = Stage.HELD
-        connection.target = None
-        if cancel is not None:
-            cancel()
-
-    def _finish_cuts(self) -> None:
-        """Report the cuts of which no connection is left."""
-        done = [cut for cut in self._cuts if not cut.left]
-        self._cuts = [cut for cut in self._cuts if cut.left]
-        for cut in done:
-            seconds = time.monotonic() - cut.began
-            self._metrics.connections_cut.add(by=cut.count)
-            if cut.kind is not None:
-                self._metrics.cut_duration.observe(seconds)
-            document = cut.new.document
-            emit(
-                logger,
-                "RouteChanged" if cut.old != tag(document) else "ReadAddressesChanged",
-                old_epoch=cut.old.epoch if cut.old else None,
-                new_epoch=document.epoch,
-                phase=document.phase.value,
-                cut_kind=cut.kind.value if cut.kind else None,
-                old_main=cut.old.main_address if cut.old else None,
-                main=document.main_address,
-                connections_cut=cut.count,
-                duration_ms=round(seconds * 1000, 3),
+    def _look_for_itself(self, state: State) -> None:
+        """An address that leads back here would be dialled for ever, by the connections that its dials make."""
+        document = state.document
+        addresses = {document.main_address, *document.read_addresses}
+        found = frozenset(a for a in addresses if leads_home(a, self._listeners, listen.is_own))
+        for address in found - self._itself:
+            message = (
+                f"the document publishes {address}, which is this sidecar itself, and is not dialled: keep sidecars "
+                f"out of Memgraph's pods (label {names.INJECT_LABEL}: {names.INJECT_DISABLED}), and loopback addresses "
+                "out of the document"
             )
+            emit(logger, "UpstreamIsItself", logging.ERROR, address=address, message=message)
+        self._itself = found
 
     # ---- routing -----------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         waiting = [c for c in self._connections if c.stage is Stage.HELD]
         for connection in sorted(waiting, key=lambda c: c.since):
-            self._route(connection, len(waiting))
+            self._route(connection)
 
-    def _route(self, connection: Connection, held: int | None = None) -> None:
+    def _route(self, connection: Connection) -> None:
         now = time.monotonic()
         waiter = Waiter(
             port=connection.port,
             since=connection.since,
             hold_s=self._settings.hold_s,
-            others_held=(self.held if held is None else held) - 1,
+            # Counted only where it can matter: a pool that comes back must not cost the square of its size.
+            others_held=(self.held if len(self._connections) > HELD_MAX else len(self._connections)) - 1,
             dials_failed=connection.dials_failed,
             failed_at=connection.failed_at,
             failed=connection.failed,
         )
-        match route(self.state, waiter, now, Loads(self._reads(connection.port), self._suspects)):
+        world = Loads(self._reads(connection.port), self.suspicion.until, self._itself, self.stale)
+        match route(self.state, waiter, now, world, self._policy):
             case Upstream() as target:
-                self._dial(connection, target)
+                self._dialler.dial(connection, target)
             case Hold(_, until):
                 connection.hold(until - now, lambda: self._route(connection))
             case Refuse(reason, waited_for):
-                self._metrics.refused.add(reason.value)
-                connection.refuse(_explain(reason, waited_for, now - connection.since), self._last_version)
+                self._refuse(connection, reason, waited_for)
+
+    def _refuse(self, connection: Connection, reason: Reason, waited_for: Reason | None = None) -> None:
+        self._metrics.refused.add(reason.value)
+        waited = time.monotonic() - connection.since
+        connection.refuse(explain(reason, waited_for, waited, self.problem))
 
     def _reads(self, port: Port) -> Counter[str]:
         """Read-port connections by address; of no interest to the other port."""
@@ -201,52 +229,32 @@ class Proxy:
             return Counter()
         return Counter(c.target.address for c in self._connections if c.port is Port.READ and c.target is not None)
 
-    def _dial(self, connection: Connection, target: Upstream) -> None:
-        scope = anyio.CancelScope()
-        connection.dialling(target)
-        connection.cancel_dial = scope.cancel
-        self._tasks.start_soon(self._dial_task, connection, target, scope)
-
-    async def _dial_task(self, connection: Connection, target: Upstream, scope: anyio.CancelScope) -> None:
-        host, _, port = target.address.rpartition(":")
-        with scope:
-            try:
-                with anyio.fail_after(DIAL_S):
-                    await asyncio.get_running_loop().create_connection(
-                        lambda: Upward(connection),
-                        host.strip("[]"),
-                        int(port),
-                        ssl=self._tls_context(target.tls_ca),
-                        server_hostname=target.tls_server_name if target.tls_ca else None,
-                    )
-            except (OSError, ValueError, TypeError) as error:  # address and CA are somebody else's text
-                self._dial_failed(connection, target, error)
-
     def _dial_failed(self, connection: Connection, target: Upstream, error: Exception) -> None:
-        if connection.stage is not Stage.DIALLING or connection.target is not target:
-            return
         self._metrics.dial_failures.add()
         if target.address not in self._unreachable:  # said once, not for each of a pool's connections
             self._unreachable.add(target.address)
             why = str(error) or type(error).__name__
             emit(logger, "DialFailed", logging.WARNING, address=target.address, message=why)
-        connection.dial_failed(time.monotonic())
         if connection.dials_failed == 1:
-            self.suspect(target.address)
+            self.suspicion.suspect(target.address)
         self._route(connection)
-
-    def _tls_context(self, ca: str) -> ssl.SSLContext | None:
-        if not ca:
-            return None
-        if self._tls is None or self._tls[0] != ca:
-            self._tls = (ca, ssl.create_default_context(cadata=ca))
-        return self._tls[1]
 
     # ---- what connections tell ---------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
         self._connections.add(connection)
-        self._route(connection)
+        limit = self._settings.max_connections
+        if len(self._connections) <= limit:
+            self._route(connection)
+            return
+        match admit(sum(c.stage is not Stage.ENDED for c in self._connections), limit):
+            case Admission.YES:
+                self._route(connection)
+            case Admission.TELL:
+                self._refuse(connection, Reason.TOO_MANY_CONNECTIONS)
+            case Admission.CLOSE:
+                self._metrics.refused.add(Reason.TOO_MANY_CONNECTIONS.value)
+                connection.close()
 
     def dialled(self, connection: Connection, upstream: asyncio.Transport) -> None:
         if connection.stage is not Stage.DIALLING:
@@ -254,58 +262,50 @@ class Proxy:
             return
         if self.state is None or connection.tag != tag(self.state.document):  # P-C3
             upstream.abort()
-            self._stop_dial(connection)
+            connection.stop_dial()
             self._route(connection)
             return
         if connection.target is not None:
             self._unreachable.discard(connection.target.address)
+        if connection.waited:
+            self._metrics.hold_duration.observe(time.monotonic() - connection.since)
         connection.attach(upstream)
 
-    def upstream_lost(self, connection: Connection) -> None:
-        if connection.target is not None and connection.tag == (tag(self.state.document) if self.state else None):
-            self.suspect(connection.target.address)
+    def routes(self, dialled: str, request: bytes) -> bytes | None:
+        readable = self._policy.read_fallback is ReadFallback.MAIN or (
+            self.state is not None and bool(self.state.document.read_addresses)
+        )
+        answer = route_answer(request, dialled, self._ports, readable=readable)
+        if answer is not None:
+            self._metrics.routes.add()
+        return answer
 
-    def rewrote(self, connection: Connection) -> None:
+    def upstream_lost(self, connection: Connection) -> None:
+        self._doubt(connection)
+
+    def rewrote(self, connection: Connection, kind: Kind) -> None:
         self._metrics.rewrites.add()
-        if connection.target is not None:
-            emit(logger, "NotTheMain", logging.WARNING, address=connection.target.address)
-            self.suspect(connection.target.address)
+        if kind is not Kind.CODE and connection.target is not None:
+            emit(logger, kind.value, logging.WARNING, address=connection.target.address)
+            self._doubt(connection)
+
+    def _doubt(self, connection: Connection) -> None:
+        """Its upstream is asked about, unless it is not the published one any more anyway."""
+        if connection.target is not None and connection.tag == (tag(self.state.document) if self.state else None):
+            self.suspicion.suspect(connection.target.address)
 
     def detached(self, connection: Connection) -> None:
-        self._last_version = connection.session.version or self._last_version
-        for cut in self._cuts:
-            cut.left.discard(connection)
-        self._finish_cuts()
+        self.last_version = connection.session.version or self.last_version
+        self._cuts.detached(connection)
 
     def closed(self, connection: Connection) -> None:
+        self._take_bytes(connection)
         self._connections.discard(connection)
         if not self._connections:
             self._emptied.set()
 
-    # ---- suspicion (P-C4) --------------------------------------------------------------------------------------
-
-    def suspect(self, address: str) -> None:
-        """An upstream refused or closed: new connections to it wait for the API server's word."""
-        if address not in self._suspects:
-            self._suspects[address] = time.monotonic() + SUSPECT_S
-            self._suspicion.set()
-
-    async def suspicion(self) -> Callable[[], None]:
-        """Wait for a suspicion. Call what is returned once the API server has answered."""
-        await self._suspicion.wait()
-        self._suspicion.clear()
-        asked = set(self._suspects)
-
-        def answered() -> None:
-            for address in asked:
-                self._suspects.pop(address, None)
-            self._wake()
-
-        return answered
-
-
-def _explain(reason: Reason, waited_for: Reason | None, seconds: float) -> str:
-    what = f"memgraph-ha: no Memgraph main to talk to ({waited_for or reason})"
-    if reason is Reason.TOO_MANY_HELD:
-        return f"{what}, and too many connections wait already. Retry."
-    return f"{what} after waiting {seconds:.1f} s. Retry."
+    def _take_bytes(self, connection: Connection) -> None:
+        port = connection.port.value
+        self._metrics.bytes.add(port, "up", by=connection.bytes_up)
+        self._metrics.bytes.add(port, "down", by=connection.bytes_down)
+        connection.bytes_up = connection.bytes_down = 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import signal
 import socket
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Final
 
 import anyio
@@ -20,13 +20,20 @@ from sidecar.contract.logs import emit
 from sidecar.contract.state import Phase
 from sidecar.core.follow import Changed, Follow, Problem, Reason
 from sidecar.core.route import Port
+from sidecar.core.stale import silence_s, stale_in
 from sidecar.metrics import Metrics
+from sidecar.pages import PRIVATE, Pages
 from sidecar.proxy import Proxy
 
 DRAIN_S: Final = 20.0
 """After SIGTERM, for connections to end by themselves: well within Kubernetes' default grace period of 30 s."""
 
+OTHER_FILES: Final = 256
+"""Listeners, the admin port, the API server, the interpreter, and connections that are only told why they may not."""
+
 _NO_CONTACT: Final = frozenset({Reason.UNREACHABLE, Reason.UNREADABLE_TOKEN})
+_OF_THE_DOCUMENT: Final = frozenset({Reason.MALFORMED, Reason.DELETED, Reason.NOT_FOUND, Reason.LOWER_EPOCH})
+"""The API server said what there is, and it is no good: the state acted on is as fresh as can be."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,18 +46,17 @@ async def run(settings: Settings) -> None:
             for where in (
                 (settings.listen, settings.port, env.PORT),
                 (settings.listen, settings.read_port, env.READ_PORT),
-                ((settings.admin_address,), settings.admin_port, env.ADMIN_PORT),
+                (settings.admin_address, settings.admin_port, env.ADMIN_PORT),
             )
         )
         stack.pop_all()  # from here on the servers own them
+    listen.allow_files(2 * settings.max_connections + OTHER_FILES)
     async with anyio.create_task_group() as tasks:
         metrics = Metrics()
         sidecar = Sidecar(settings, Proxy(settings, metrics, tasks), metrics)
         await sidecar.proxy.listen(Port.READ_WRITE, writers)
         await sidecar.proxy.listen(Port.READ, readers)
-        admin = await asyncio.get_running_loop().create_server(
-            lambda: http.Admin(sidecar.pages(), sidecar.admins), sock=admins[0], backlog=http.CONNECTIONS_MAX
-        )
+        served = [await sidecar.serve_admin(one) for one in admins]
         emit(
             logger,
             "Listening",
@@ -61,11 +67,15 @@ async def run(settings: Settings) -> None:
         where = kube.Where(
             settings.api_host, settings.api_port, settings.namespace, settings.config_map, settings.token_dir
         )
-        client = kube.Kube(where)
+        patience = silence_s(settings.on_stale, settings.stale_s, kube.Pace().silence_s)
+        client = kube.Kube(where, kube.Pace(silence_s=patience))
         tasks.start_soon(kube.follow, client, sidecar.follow, sidecar.learn)
         tasks.start_soon(sidecar.keep_asking, client)
+        if settings.on_stale is env.OnStale.CUT:
+            tasks.start_soon(sidecar.watch_age)
         await sidecar.until_told_to_stop()
-        admin.close()
+        for server in served:
+            server.close()
         for one in list(sidecar.admins):
             one.close()
         tasks.cancel_scope.cancel()
@@ -78,9 +88,18 @@ class Sidecar:
         self.follow = Follow(settings.namespace, settings.config_map)
         self.proxy = proxy
         self.admins: set[http.Admin] = set()
+        self._settings = settings
         self._metrics = metrics
+        self._pages = Pages(self.follow, proxy, metrics)
         self._reported: Problem | None = None
-        self._last_contact: float | None = None
+        self._fresh: float | None = None  # when the document was last known to be what is acted on
+
+    async def serve_admin(self, one: socket.socket) -> asyncio.Server:
+        """Serve the admin pages from now on."""
+        pages = self._pages.all()
+        return await asyncio.get_running_loop().create_server(
+            lambda: http.Admin(pages, self.admins, PRIVATE), sock=one, backlog=http.CONNECTIONS_MAX
+        )
 
     # ---- what is learned ---------------------------------------------------------------------------------------
 
@@ -90,14 +109,19 @@ class Sidecar:
             self._metrics.problems.add(outcome.reason.value)
             if outcome.reason is Reason.MALFORMED:
                 self._metrics.malformed.add()
-        if not isinstance(outcome, Problem) or outcome.reason not in _NO_CONTACT:
-            self._last_contact = time.time()
-            self._metrics.last_contact.set(self._last_contact)
+        reason = outcome.reason if isinstance(outcome, Problem) else None
+        if reason not in _NO_CONTACT:
+            self._pages.last_contact = time.time()
+            self._metrics.last_contact.set(self._pages.last_contact)
+        self.proxy.problem = self.follow.problem
         if isinstance(outcome, Changed):
             self.proxy.apply(outcome.state)
             document = outcome.state.document
             self._metrics.epoch.set(document.epoch)
             self._metrics.serving.set(document.phase is Phase.SERVING)
+        if reason is None or reason in _OF_THE_DOCUMENT:
+            self._fresh = time.monotonic()
+            self.proxy.heard()  # not before the new document is acted on: who waits goes where that one leads
         self._report()
 
     def _report(self) -> None:
@@ -112,53 +136,22 @@ class Sidecar:
             emit(logger, "Mended", reason=before.reason.value)
 
     async def keep_asking(self, client: kube.Kube) -> None:
-        """Ask the API server at once about every suspect upstream (P-C4)."""
+        """Ask the API server at once about every suspect upstream (P-C4), unless the watch is faster."""
         while True:
-            answered = await self.proxy.suspicion()
-            if await kube.ask_aside(client, self.follow, self.learn):
+            answered = await self.proxy.suspicion.raised()
+            await anyio.sleep(random.uniform(0, kube.ASIDE_JITTER_S))
+            if self.proxy.suspicion.until and await kube.ask_aside(client, self.follow, self.learn):
                 answered()
             await anyio.sleep(kube.ASIDE_GAP_S)
 
-    # ---- what is said ------------------------------------------------------------------------------------------
-
-    def pages(self) -> dict[str, http.Page]:
-        """The admin listener's pages."""
-        return {
-            "/livez": lambda: http.text(200, "alive"),
-            "/readyz": self._readyz,
-            "/metrics": self._exposition,
-            "/state": lambda: http.as_json(self.state()),
-        }
-
-    def state(self) -> dict[str, object]:
-        """What this sidecar acts on, for people and programs."""
-        known, problem = self.proxy.state, self.follow.problem
-        document = known.document if known else None
-        return {
-            "epoch": document.epoch if document else None,
-            "phase": document.phase.value if document else None,
-            "masterIndex": document.master_index if document else None,
-            "mainUID": document.main_uid if document else None,
-            "mainAddress": document.main_address if document else None,
-            "readAddresses": list(document.read_addresses) if document else [],
-            "objectUID": known.uid if known else None,
-            "lastContact": None if self._last_contact is None else _timestamp(self._last_contact),
-            "lastProblem": None if problem is None else {"reason": problem.reason.value, "message": problem.message},
-            "connections": self.proxy.count(Port.READ_WRITE),
-            "readConnections": self.proxy.count(Port.READ),
-            "held": self.proxy.held,
-        }
-
-    def _readyz(self) -> tuple[int, str, str]:
-        problem = self.follow.problem
-        note = f"\n{problem.reason.value}: {problem.message}" if problem else ""
-        return http.text(200, "listening" + note) if self.proxy.listening else http.text(503, "not accepting" + note)
-
-    def _exposition(self) -> tuple[int, str, str]:
-        for port in Port:
-            self._metrics.connections.set(self.proxy.count(port), port.value)
-        self._metrics.held.set(self.proxy.held)
-        return 200, "text/plain; version=0.0.4; charset=utf-8", self._metrics.expose()
+    async def watch_age(self) -> None:
+        """Cut when what is known has become too old (`onStale: cut`)."""
+        limit = self._settings.stale_s
+        while True:
+            left = stale_in(self._settings.on_stale, limit, self._fresh, time.monotonic())
+            if left == 0:
+                self.proxy.go_stale()
+            await anyio.sleep(left or limit)
 
     # ---- the end -----------------------------------------------------------------------------------------------
 
@@ -188,7 +181,3 @@ def _bound(stack: ExitStack, addresses: tuple[str, ...], port: int, variable: st
 def _name(one: socket.socket) -> str:
     host, port = one.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

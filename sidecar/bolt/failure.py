@@ -6,21 +6,48 @@ all retry in managed transactions on `bolt://`; Memgraph's own code for the same
 
 from __future__ import annotations
 
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
 from sidecar.bolt import chunks, messages, packstream
+from sidecar.contract.env import Rewrite
 
 RETRY_CODE: Final = "Neo.TransientError.General.DatabaseUnavailable"
 IGNORED: Final = chunks.pack(bytes((0xB0, messages.IGNORED)))
 SUCCESS: Final = chunks.pack(bytes((0xB1, messages.SUCCESS, 0xA0)))
+_PREFIX: Final = "Memgraph."
 NOT_THE_MAIN: Final = (
     "Write queries are forbidden on the replica instance",
     "Write query forbidden on the replica!",  # up to Memgraph 3.0
     "Cannot commit because instance is not main anymore.",
 )
-"""How messages begin that Memgraph raises before anything is committed (query/exceptions.hpp). A replication error
-after the commit is not among them and must never be: that data is committed on the main."""
-_HINT: Final = " [memgraph-ha: this instance is not the main any more; the transaction was not committed, retry it]"
+"""How messages begin that Memgraph raises before anything is committed (query/exceptions.hpp)."""
+REPLICATION: Final = "Replication Exception: "
+"""How messages begin that tell of replicas which did not confirm a commit."""
+ABORTED: Final = ("Transaction was aborted on all instances.", "Transaction will be aborted on all instances.")
+"""What such a message says if the replica was STRICT_SYNC (3.10 to 3.12; 3.5 to 3.9). With SYNC the transaction stays
+committed on the main, and another try would write it twice: those are never touched."""
+COMMITTED: Final = "still committed on the main instance"
+_NOT_THE_MAIN_HINT: Final = (
+    " [memgraph-ha: this instance is not the main any more; the transaction was not committed, retry it]"
+)
+_ABORTED_HINT: Final = " [memgraph-ha: the transaction was not committed, retry it]"
+
+
+class Kind(StrEnum):
+    """Why a FAILURE is rewritten."""
+
+    NOT_THE_MAIN = "NotTheMain"
+    ABORTED = "AbortedOnAllInstances"
+    CODE = "Code"
+    """Only the code is another one: the connection goes on."""
+
+
+class Rewritten(NamedTuple):
+    """What to send instead of a FAILURE."""
+
+    message: bytes
+    kind: Kind
 
 
 def retry(message: str, pending: int = 1) -> bytes:
@@ -29,11 +56,33 @@ def retry(message: str, pending: int = 1) -> bytes:
     return _message(fields) + IGNORED * (pending - 1)
 
 
-def rewritten(message: bytes) -> bytes | None:
-    """The same FAILURE under the retriable code, if it says that this instance is not the main; else None.
+def rewritten(message: bytes, how: Rewrite = Rewrite.FAILOVER) -> Rewritten | None:
+    """The same FAILURE under a code that drivers understand, where `how` asks for it; else None.
 
     Bytes that are no FAILURE, or none we can read, are left alone (None).
     """
+    metadata = _metadata(message) if how is not Rewrite.OFF else None
+    if metadata is None:
+        return None
+    text, code = metadata.get("message"), metadata.get("code")
+    if not isinstance(text, str):
+        return None
+    if text.startswith(REPLICATION):
+        if COMMITTED in text or not any(said in text for said in ABORTED):
+            return None
+        return _retriable(metadata, text + _ABORTED_HINT, Kind.ABORTED)
+    if text.startswith(NOT_THE_MAIN):
+        return _retriable(metadata, text + _NOT_THE_MAIN_HINT, Kind.NOT_THE_MAIN)
+    if how is Rewrite.ALL and isinstance(code, str) and code.startswith(_PREFIX):
+        return Rewritten(_message(({**metadata, "code": "Neo." + code.removeprefix(_PREFIX)},)), Kind.CODE)
+    return None
+
+
+def _retriable(metadata: dict[Any, Any], text: str, kind: Kind) -> Rewritten:
+    return Rewritten(_message(({**metadata, "code": RETRY_CODE, "message": text},)), kind)
+
+
+def _metadata(message: bytes) -> dict[Any, Any] | None:
     try:
         failure = packstream.load(chunks.unpack(message))
     except packstream.BadPackStream:
@@ -41,12 +90,7 @@ def rewritten(message: bytes) -> bytes | None:
     if not isinstance(failure, packstream.Structure) or len(failure.fields) != 1:
         return None
     metadata = failure.fields[0]
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("message"), str):
-        return None
-    text: str = metadata["message"]
-    if not text.startswith(NOT_THE_MAIN):
-        return None
-    return _message(({**metadata, "code": RETRY_CODE, "message": text + _HINT},))
+    return metadata if isinstance(metadata, dict) else None
 
 
 def _message(fields: tuple[Any, ...]) -> bytes:

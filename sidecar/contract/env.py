@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from sidecar.contract import names
 
@@ -20,12 +21,56 @@ LISTEN: Final = "MEMGRAPH_HA_LISTEN"
 PORT: Final = "MEMGRAPH_HA_PORT"
 READ_PORT: Final = "MEMGRAPH_HA_READ_PORT"
 ADMIN_ADDRESS: Final = "MEMGRAPH_HA_ADMIN_ADDRESS"
+"""One or more, like LISTEN."""
 ADMIN_PORT: Final = "MEMGRAPH_HA_ADMIN_PORT"
 HOLD: Final = "MEMGRAPH_HA_HOLD_S"
 COMMIT_GRACE: Final = "MEMGRAPH_HA_COMMIT_GRACE_S"
+CUT_MODE: Final = "MEMGRAPH_HA_CUT_MODE"
+ON_STALE: Final = "MEMGRAPH_HA_ON_STALE"
+STALE: Final = "MEMGRAPH_HA_STALE_S"
+READ_FALLBACK: Final = "MEMGRAPH_HA_READ_FALLBACK"
+REWRITE: Final = "MEMGRAPH_HA_REWRITE_ERROR_CODES"
+MAX_CONNECTIONS: Final = "MEMGRAPH_HA_MAX_CONNECTIONS"
 LOG_LEVEL: Final = "MEMGRAPH_HA_LOG_LEVEL"
 API_HOST: Final = "KUBERNETES_SERVICE_HOST"
 API_PORT: Final = "KUBERNETES_SERVICE_PORT"
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class CutMode(StrEnum):
+    """How a change of the main ends connections."""
+
+    GRACEFUL = "graceful"
+    """As told in core/session.py: a COMMIT in flight may be answered, an open transaction is told to retry."""
+    IMMEDIATE = "immediate"
+    """All of them at once, without a word."""
+
+
+class OnStale(StrEnum):
+    """What happens when nothing was heard of the API server for long."""
+
+    KEEP = "keep"
+    """The last known main is used on: an outage of the API server is none of the database."""
+    CUT = "cut"
+    """Every connection ends, and new ones wait: nobody talks to a main of which nobody can say that it still is one."""
+
+
+class ReadFallback(StrEnum):
+    """Where the read port leads when no replica can be reached."""
+
+    NONE = "none"
+    MAIN = "main"
+
+
+class Rewrite(StrEnum):
+    """Which of Memgraph's FAILUREs get another code."""
+
+    FAILOVER = "failover"
+    """Those that prove that nothing was committed and that another try will do: a code that drivers retry."""
+    ALL = "all"
+    """These, and of every other `Memgraph.` becomes `Neo.`: the .NET driver knows only such codes."""
+    OFF = "off"
 
 
 class BadSettings(ValueError):
@@ -48,10 +93,16 @@ class Settings:
     listen: tuple[str, ...] = ("127.0.0.1", "::1")
     port: int = names.READ_WRITE_PORT
     read_port: int = names.READ_PORT
-    admin_address: str = "0.0.0.0"  # kubelet and Prometheus come in by the pod's address
+    admin_address: tuple[str, ...] = ("0.0.0.0", "::")  # kubelet and Prometheus come in by the pod's address
     admin_port: int = names.ADMIN_PORT
     hold_s: float = 20.0
     commit_grace_s: float = 2.0
+    cut_mode: CutMode = CutMode.GRACEFUL
+    on_stale: OnStale = OnStale.KEEP
+    stale_s: float = 60.0
+    read_fallback: ReadFallback = ReadFallback.NONE
+    rewrite: Rewrite = Rewrite.FAILOVER
+    max_connections: int = 1000
     log_level: str = "INFO"
 
 
@@ -62,52 +113,79 @@ def render(namespace: str, config_map: str) -> dict[str, str]:
 
 def parse(environ: Mapping[str, str]) -> Settings:
     """Read the settings from an environment. Raises BadSettings with every problem."""
-    problems: list[str] = []
+    read = _Reader(environ)
+    settings = Settings(
+        namespace=read.required(NAMESPACE, "the namespace of the memgraph-ha release"),
+        config_map=read.required(CONFIG_MAP, "the name of the release's state ConfigMap"),
+        api_host=read.required(API_HOST, "Kubernetes sets it in every pod; outside one, give the API server's host"),
+        api_port=read.port(API_PORT, 443),
+        token_dir=environ.get(TOKEN_DIR, names.TOKEN_MOUNT_PATH),
+        listen=read.addresses(LISTEN, "127.0.0.1,::1"),
+        port=read.port(PORT, names.READ_WRITE_PORT),
+        read_port=read.port(READ_PORT, names.READ_PORT),
+        admin_address=read.addresses(ADMIN_ADDRESS, "0.0.0.0,::"),
+        admin_port=read.port(ADMIN_PORT, names.ADMIN_PORT),
+        # Java's driver gives up on an unanswered handshake after 30 s: a hold must end well before.
+        hold_s=read.number(HOLD, 20.0, 0.0, 28.0),
+        commit_grace_s=read.number(COMMIT_GRACE, 2.0, 0.0, 20.0),
+        cut_mode=read.choice(CUT_MODE, CutMode.GRACEFUL),
+        on_stale=read.choice(ON_STALE, OnStale.KEEP),
+        # Below, every hiccup of the API server would cut; the fresh look that goes before comes after half of it.
+        stale_s=read.number(STALE, 60.0, 5.0, 3600.0),
+        read_fallback=read.choice(READ_FALLBACK, ReadFallback.NONE),
+        rewrite=read.choice(REWRITE, Rewrite.FAILOVER),
+        # Each takes two file descriptors and its buffers: ten pools of a hundred are what one pod's app may need.
+        max_connections=int(read.number(MAX_CONNECTIONS, 1000, 1, 100_000)),
+        log_level=environ.get(LOG_LEVEL, "INFO").upper(),
+    )
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        read.problems.append(f"{LOG_LEVEL} is {settings.log_level!r}: set it to DEBUG, INFO, WARNING or ERROR")
+    if read.problems:
+        raise BadSettings(tuple(read.problems))
+    return settings
 
-    def required(name: str, hint: str) -> str:
-        value = environ.get(name, "").strip()
+
+class _Reader:
+    """Takes values out of an environment and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def required(self, name: str, hint: str) -> str:
+        value = self._environ.get(name, "").strip()
         if not value:
-            problems.append(f"{name} is not set: {hint}")
+            self.problems.append(f"{name} is not set: {hint}")
         return value
 
-    def port(name: str, default: int) -> int:
-        text = environ.get(name, str(default))
+    def addresses(self, name: str, default: str) -> tuple[str, ...]:
+        found = tuple(a.strip() for a in self._environ.get(name, default).split(",") if a.strip())
+        if not found:
+            self.problems.append(f"{name} is empty: set it to one or more addresses, such as {default}")
+        return found
+
+    def port(self, name: str, default: int) -> int:
+        text = self._environ.get(name, str(default))
         if text.isascii() and text.isdigit() and 0 <= int(text) < 65536:
             return int(text)
-        problems.append(f"{name} is {text!r}: set it to a port number (0 to 65535)")
+        self.problems.append(f"{name} is {text!r}: set it to a port number (0 to 65535)")
         return default
 
-    def seconds(name: str, default: float, most: float) -> float:
-        text = environ.get(name, str(default))
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        text = self._environ.get(name, str(default))
         try:
             value = float(text)
         except ValueError:
-            value = -1.0
-        if 0 <= value <= most:
+            value = least - 1
+        if least <= value <= most:
             return value
-        problems.append(f"{name} is {text!r}: set it to seconds between 0 and {most:g}")
+        self.problems.append(f"{name} is {text!r}: set it to a number between {least:g} and {most:g}")
         return default
 
-    settings = Settings(
-        namespace=required(NAMESPACE, "the namespace of the memgraph-ha release"),
-        config_map=required(CONFIG_MAP, "the name of the release's state ConfigMap"),
-        api_host=required(API_HOST, "Kubernetes sets it in every pod; outside one, give the API server's host"),
-        api_port=port(API_PORT, 443),
-        token_dir=environ.get(TOKEN_DIR, names.TOKEN_MOUNT_PATH),
-        listen=tuple(a.strip() for a in environ.get(LISTEN, "127.0.0.1,::1").split(",") if a.strip()),
-        port=port(PORT, names.READ_WRITE_PORT),
-        read_port=port(READ_PORT, names.READ_PORT),
-        admin_address=environ.get(ADMIN_ADDRESS, "0.0.0.0"),
-        admin_port=port(ADMIN_PORT, names.ADMIN_PORT),
-        # Java's driver gives up on an unanswered handshake after 30 s: a hold must end well before.
-        hold_s=seconds(HOLD, 20.0, 28.0),
-        commit_grace_s=seconds(COMMIT_GRACE, 2.0, 20.0),
-        log_level=environ.get(LOG_LEVEL, "INFO").upper(),
-    )
-    if not settings.listen:
-        problems.append(f"{LISTEN} is empty: set it to one or more addresses, such as 127.0.0.1,::1")
-    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        problems.append(f"{LOG_LEVEL} is {settings.log_level!r}: set it to DEBUG, INFO, WARNING or ERROR")
-    if problems:
-        raise BadSettings(tuple(problems))
-    return settings
+    def choice(self, name: str, default: _E) -> _E:
+        text = self._environ.get(name, default.value).strip().lower()
+        kind = type(default)
+        if text in list(kind):
+            return kind(text)
+        self.problems.append(f"{name} is {text!r}: set it to {' or '.join(kind)}")
+        return default

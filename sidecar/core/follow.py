@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sidecar.contract.state import Document, MalformedDocument, decode
+from sidecar.contract.state import Document, MalformedDocument, Phase, decode
 
 DELAYS_S: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 """Longest wait before the next try, by the number of failures in a row. The first try again comes at once: a failover
 may be under way. The last is what one more sidecar may cost an API server that is down."""
+URGENT_S: Final = 0.5
+"""The longest wait while clients are cut: what they wait for may be there already. The first try comes at once."""
+URGENT_TRIES: Final = 40
+"""So often: an API server that is away for longer outlasts every failover, and has a fleet at its door."""
 SHORT_WATCH_S: Final = 1.0
 """A watch that ended sooner and brought nothing counts as a failure, or we would spin."""
 OBJECTS_MAX: Final = 8
@@ -98,7 +102,10 @@ class Follow:
     @property
     def delay_s(self) -> float:
         """The longest wait before the next question, in seconds."""
-        return DELAYS_S[min(self._failures, len(DELAYS_S) - 1)]
+        delay = DELAYS_S[min(self._failures, len(DELAYS_S) - 1)]
+        if self.state is None or self.state.document.phase is not Phase.CUT or self._failures > URGENT_TRIES:
+            return delay
+        return min(delay, URGENT_S) if self._failures > 1 else 0.0
 
     def ask(self) -> Get | Watch:
         """The next question."""

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
+from sidecar.contract.env import OnStale, ReadFallback
 from sidecar.contract.state import CutKind, Document, Phase
 from sidecar.core.follow import State
 
 HELD_MAX: Final = 512
 """Connections that wait at one time. A driver's pool holds 100, so several pools may wait; each costs a socket and up
 to 64 KiB, and a process has often no more than 1024 file descriptors."""
+TOLD_MAX: Final = 64
+"""Connections beyond the limit that are told why at one time. Each waits up to 5 s for its first request."""
 SUSPECT_S: Final = 3.0
 """The longest wait for the API server's word on an upstream that refused or closed (P-C4)."""
-
-
 DIAL_RETRY_S: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Wait before the next dial, by failed dials. A failover takes about a second; a dead upstream is not hammered."""
 
@@ -33,6 +34,16 @@ class Port(Enum):
     READ = "read"
 
 
+class Admission(Enum):
+    """Whether a new connection is let in."""
+
+    YES = "yes"
+    TELL = "tell"
+    """Refused, with a FAILURE that says why."""
+    CLOSE = "close"
+    """Closed at once."""
+
+
 class Reason(StrEnum):
     """Why a connection waits, or waits no longer."""
 
@@ -41,8 +52,12 @@ class Reason(StrEnum):
     SUSPECT = "Suspect"
     DIAL_FAILED = "DialFailed"
     NO_READ_ADDRESS = "NoReadAddress"
+    STALE = "Stale"
+    ITSELF = "UpstreamIsItself"
+    UNCONFIRMED = "Unconfirmed"
     HOLD_EXPIRED = "HoldExpired"
     TOO_MANY_HELD = "TooManyHeld"
+    TOO_MANY_CONNECTIONS = "TooManyConnections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +111,25 @@ class Waiter:
 
 @dataclass(frozen=True, slots=True)
 class Loads:
-    """What is known about addresses: read-port connections to each, and until when one is suspect."""
+    """What is known beside the document.
+
+    connections: read-port connections to each address. suspects: until when one is suspect; an entry that has expired
+    was never answered. itself: addresses that lead back to this sidecar. stale: nothing was heard of the API server
+    for longer than `onStale: cut` allows.
+    """
 
     connections: Mapping[str, int]
     suspects: Mapping[str, float]
+    itself: frozenset[str] = frozenset()
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What this sidecar was told to do where either choice is defensible."""
+
+    read_fallback: ReadFallback = ReadFallback.NONE
+    on_stale: OnStale = OnStale.KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +149,26 @@ def tag(document: Document) -> Tag:
     return Tag(document.epoch, document.phase, document.main_uid, document.main_address)
 
 
-def route(state: State | None, waiter: Waiter, now: float, world: Loads) -> Upstream | Hold | Refuse:
+def admit(connected: int, limit: int) -> Admission:
+    """Whether the newest of `connected` connections is let in."""
+    if connected <= limit:
+        return Admission.YES
+    return Admission.TELL if connected <= limit + TOLD_MAX else Admission.CLOSE
+
+
+def route(
+    state: State | None, waiter: Waiter, now: float, world: Loads, policy: Policy = Policy()
+) -> Upstream | Hold | Refuse:
     """Where `waiter` goes now."""
-    found, until = _find(state, waiter, now, world)
+    found, until = _find(state, waiter, now, world, policy)
     if isinstance(found, Upstream) and not waiter.dials_failed:
         return found
     deadline = waiter.since + waiter.hold_s
     reason = Reason.DIAL_FAILED if isinstance(found, Upstream) else found
     if now >= deadline:
         return Refuse(Reason.HOLD_EXPIRED, reason)
+    if reason is Reason.UNCONFIRMED:
+        return Refuse(reason)
     if waiter.others_held >= HELD_MAX:
         return Refuse(Reason.TOO_MANY_HELD, reason)
     if isinstance(found, Upstream):
@@ -155,24 +196,42 @@ def _seen_as_planned(old: State, new: State) -> bool:
     return kinds == {None, CutKind.PLANNED}
 
 
-def _find(state: State | None, waiter: Waiter, now: float, world: Loads) -> tuple[Upstream | Reason, float | None]:
+def _find(
+    state: State | None, waiter: Waiter, now: float, world: Loads, policy: Policy
+) -> tuple[Upstream | Reason, float | None]:
     """An upstream, or why there is none and (if known) until when."""
     if state is None:
         return Reason.NO_DOCUMENT, None
+    if world.stale:
+        return Reason.STALE, None
     document = state.document
-    if waiter.port is Port.READ:
-        if not document.read_addresses:
-            return Reason.NO_READ_ADDRESS, None
-        # The candidate of a cut is no longer among them (P-F4), so reads go on while the main changes.
-        address = min(
-            document.read_addresses,
-            key=lambda a: (a in waiter.failed, world.suspects.get(a, now) > now, world.connections.get(a, 0)),
-        )
-    elif document.phase is Phase.CUT:
-        return Reason.CUT, None
-    else:
-        address = document.main_address
+    address = _address(document, waiter, now, world, policy)
+    if isinstance(address, Reason):
+        return address, None
+    if address in world.itself:
+        return Reason.ITSELF, None
     suspect_until = world.suspects.get(address, now)
     if suspect_until > now:
         return Reason.SUSPECT, suspect_until
+    if address in world.suspects and policy.on_stale is OnStale.CUT:
+        return Reason.UNCONFIRMED, None
     return Upstream(address, tag(document), document.tls_ca, document.tls_server_name), None
+
+
+def _address(document: Document, waiter: Waiter, now: float, world: Loads, policy: Policy) -> str | Reason:
+    """The address to dial, before anything is known against it; or why there is none."""
+    if waiter.port is Port.READ:
+        # The candidate of a cut is no longer among them (P-F4), so reads go on while the main changes.
+        readable = [address for address in document.read_addresses if address not in world.itself]
+        if policy.read_fallback is ReadFallback.MAIN and waiter.failed.issuperset(readable):
+            readable = []
+        if readable:
+            return min(
+                readable,
+                key=lambda a: (a in waiter.failed, world.suspects.get(a, now) > now, world.connections.get(a, 0)),
+            )
+        if document.read_addresses and policy.read_fallback is ReadFallback.NONE:
+            return Reason.ITSELF
+        if policy.read_fallback is ReadFallback.NONE:
+            return Reason.NO_READ_ADDRESS
+    return Reason.CUT if document.phase is Phase.CUT else document.main_address

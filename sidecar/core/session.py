@@ -1,7 +1,8 @@
 """What one client connection owes and is owed: enough of Bolt to end it without lying to the client.
 
-Bytes go through unchanged, except a FAILURE that says "not the main", which becomes one that drivers retry. On a cut
-(P-C1, P-C2) this decides between four endings:
+Bytes go through unchanged, with two exceptions: a FAILURE that proves that nothing was committed becomes one that
+drivers retry (bolt/failure.py), and a ROUTE is answered here, in its turn among the answers, and never forwarded.
+On a cut (P-C1, P-C2) this decides between four endings:
 
 - nothing under way: close.
 - a COMMIT, or an auto-commit RUN with its PULL forwarded, is unanswered: its outcome is unknown. After a planned cut
@@ -10,26 +11,29 @@ Bytes go through unchanged, except a FAILURE that says "not the main", which bec
   the truth. It is given to the request that waits for an answer, or to the next one.
 - anything that is not understood (TLS, WebSocket, unknown messages): close.
 
-Guarantees: never raises, never alters other bytes, holds back at most HELD_BYTES_MAX.
+Guarantees: never raises, never alters other bytes, holds back at most HELD_BYTES_MAX in each direction.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
 from sidecar.bolt import failure, handshake, messages
 from sidecar.bolt.chunks import Message, Scanner
+from sidecar.contract.env import Rewrite
 from sidecar.contract.state import CutKind
+from sidecar.core.pending import PENDING_MAX, Pending
+from sidecar.core.routing_table import SINCE as ROUTE_SINCE
 
 HELD_BYTES_MAX: Final = 64 * 1024
-"""Memgraph's FAILUREs are a sentence; a longer one is passed on as it is rather than buffered."""
-PENDING_MAX: Final = 1 << 16
-"""Requests without an answer. Drivers pipeline a handful; beyond this the connection is no longer understood."""
+"""Memgraph's FAILUREs are a sentence, and so is a ROUTE; a longer one is passed on as it is rather than buffered."""
 MOVED: Final = "The Memgraph main has changed; the transaction was not committed. Retry it."
 
 Version = tuple[int, int]
+Routes = Callable[[bytes], bytes | None]
+"""The answer to a ROUTE message, both in chunks; None: it is the server's to answer."""
 
 
 class Ending(Enum):
@@ -46,31 +50,53 @@ class Ending(Enum):
 class Session:
     """The protocol state of one connection. See the module's docstring for what it guarantees."""
 
-    def __init__(self) -> None:
+    def __init__(self, routes: Routes | None = None, rewrite: Rewrite = Rewrite.FAILOVER) -> None:
         self.version: Version | None = None  # agreed with the client; None before that and when raw
         self.raw = False
         self.rewrites = 0
-        self.farewell = False  # the client said GOODBYE: whatever closes next closes in order
+        self.rewritten: failure.Kind | None = None  # the last of them
+        self.reply = b""  # for the client, from us, before anything else; whoever sends it empties it
+        self.routes = routes  # None: a ROUTE is the server's to answer
+        self._rewrite = rewrite
         self._start = b""  # the client's handshake
         self._answer = b""  # the server's
         self._requests = Scanner()
         self._announced = False  # the request under way has been counted
+        self._kept = b""  # the beginning of a request that may be a ROUTE
         self._answers = Scanner()
         self._held = b""  # the beginning of an answer that may have to be rewritten
-        self._pending: deque[tuple[int, bool]] = deque()  # (signature, may commit) of requests without an answer
-        self._in_transaction = False  # after all requests so far, if they succeed
-        self._failed = False
+        self._pending = Pending()
         self._draining = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has said enough to know whether it speaks Bolt."""
+        return self.raw or len(self._start) == handshake.SIZE
+
+    @property
+    def farewell(self) -> bool:
+        """The client said GOODBYE: whatever closes next closes in order."""
+        return self._pending.farewell
 
     # ---- bytes -------------------------------------------------------------------------------------------------
 
-    def requests(self, data: bytes) -> None:
-        """The client sent `data`; forward it unchanged."""
-        if not self.raw:
-            rest = self._take_start(data)
-            if rest:
-                for signature in self._begun(rest):
-                    self._request(signature)
+    def requests(self, data: bytes) -> bytes:
+        """The client sent `data`: what of it, and of what was kept, to forward. `reply` may have been filled."""
+        if self.raw:
+            return data
+        if len(self._start) == handshake.SIZE:
+            return self._scan_requests(data)
+        missing = handshake.SIZE - len(self._start)
+        self._start += data[:missing]
+        if not handshake.looks_like_bolt(self._start):
+            self.raw = True
+            return data
+        return data[:missing] + self._scan_requests(data[missing:]) if len(data) > missing else data
+
+    def kept(self) -> bytes:
+        """The client will send no more: what is still to be forwarded."""
+        kept, self._kept = self._kept, b""
+        return kept
 
     def answers(self, data: bytes) -> tuple[bytes, Ending | None]:
         """The upstream sent `data`: what to forward, and how the connection ends after that, if it does."""
@@ -78,7 +104,7 @@ class Session:
             return data, None
         if len(self._answer) < handshake.ANSWER_SIZE:
             return self._take_answer(data)
-        return self._scan(data)
+        return self._scan_answers(data)
 
     # ---- endings -----------------------------------------------------------------------------------------------
 
@@ -87,7 +113,7 @@ class Session:
         planned = kind is CutKind.PLANNED
         if self.raw or self.version is None:
             return Ending.CLOSE, b""
-        if any(may_commit for _, may_commit in self._pending) or not self._at_boundary():
+        if self._pending.may_commit or not self._at_boundary():
             self._draining = planned
             return (Ending.DRAIN if planned else Ending.CLOSE), b""
         return self._settle()
@@ -111,56 +137,64 @@ class Session:
         self.requests(data)
         if not self._pending or not self._requests.between:
             return None
-        if self._pending[0][0] in (messages.ROLLBACK, messages.RESET):
+        if self._pending.first in (messages.ROLLBACK, messages.RESET):
             return failure.SUCCESS
         return failure.retry(message, len(self._pending))
 
     def _settle(self) -> tuple[Ending, bytes]:
         """The ending when nothing under way can commit and the client is between two answers."""
-        if self._failed:
+        if self._pending.failed:
             return Ending.CLOSE, b""
         if self._pending:
-            retriable = self._pending[0][0] in (messages.BEGIN, messages.RUN, messages.PULL, messages.DISCARD)
+            retriable = self._pending.first in (messages.BEGIN, messages.RUN, messages.PULL, messages.DISCARD)
             return Ending.CLOSE, failure.retry(MOVED, len(self._pending)) if retriable else b""
-        return (Ending.AWAIT if self._in_transaction else Ending.CLOSE), b""
+        return (Ending.AWAIT if self._pending.in_transaction else Ending.CLOSE), b""
 
     # ---- requests ----------------------------------------------------------------------------------------------
 
-    def _take_start(self, data: bytes) -> bytes:
-        """Collect the handshake; what is left of `data` after it."""
-        missing = handshake.SIZE - len(self._start)
-        if missing <= 0:
-            return data
-        self._start += data[:missing]
-        if not handshake.looks_like_bolt(self._start):
-            self.raw = True
-        return b"" if self.raw else data[missing:]
+    def _scan_requests(self, data: bytes) -> bytes:
+        shift = len(self._kept)
+        whole = self._kept + data if shift else data
+        taken: list[bytes] = []  # what goes before and between the ROUTEs that are ours
+        at = 0
+        for signature, start, end in self._requests.feed(data):
+            if self._announced:
+                self._announced = False
+            elif signature == messages.ROUTE and self._is_ours(whole[max(start + shift, 0) : end + shift]):
+                taken.append(whole[at : start + shift])
+                at = end + shift
+            else:
+                self._request(signature)
+        if at:
+            taken.append(whole[at:])
+            whole = b"".join(taken)
+        if shift:
+            self._kept = b""
+        return whole if self._announced or self._requests.between else self._keep_back(whole)
 
-    def _begun(self, data: bytes) -> list[int]:
-        """Signatures of the requests of which `data` shows the signature for the first time."""
-        done = [message.signature for message in self._requests.feed(data)]
-        if done and self._announced:
-            done.pop(0)
-            self._announced = False
-        if self._requests.signature >= 0 and not self._announced:
-            done.append(self._requests.signature)
+    def _keep_back(self, whole: bytes) -> bytes:
+        """A request has begun that was not counted yet: count it, or keep it while it may be a ROUTE to be answered."""
+        signature, size = self._requests.signature, -self._requests.start
+        if self.routes is not None and signature in (-1, messages.ROUTE) and size <= HELD_BYTES_MAX and not self.raw:
+            self._kept = whole[len(whole) - size :]
+            return whole[: len(whole) - size]
+        if signature >= 0:
+            self._request(signature)
             self._announced = True
-        return done
+        return whole
+
+    def _is_ours(self, request: bytes) -> bool:
+        """Whether this ROUTE is answered here; if so, its answer is under way."""
+        if self.routes is None or self._pending.in_transaction or self.version is None or self.version < ROUTE_SINCE:
+            return False
+        table = self.routes(request)
+        if table is None:
+            return False
+        self.reply += self._pending.route(table)
+        return True
 
     def _request(self, signature: int) -> None:
-        match signature:
-            case messages.GOODBYE:
-                self.farewell = True
-                return  # it has no answer
-            case messages.BEGIN:
-                self._in_transaction = True
-            case messages.COMMIT | messages.ROLLBACK | messages.RESET | messages.LOGOFF:
-                self._in_transaction = False
-        if signature in (messages.PULL, messages.DISCARD):
-            may_commit = not self._in_transaction
-        else:
-            may_commit = signature not in messages.NEVER_COMMITS
-        self._pending.append((signature, may_commit))
+        self._pending.request(signature)
         if len(self._pending) > PENDING_MAX:
             self._give_up()
 
@@ -175,37 +209,44 @@ class Session:
         if self.version is None:
             self._give_up()
             return data, None
-        forward, ends = self._scan(data[missing:])
+        forward, ends = self._scan_answers(data[missing:])
         return data[:missing] + forward, ends
 
-    def _scan(self, data: bytes) -> tuple[bytes, Ending | None]:
-        shift = len(self._held)
+    def _scan_answers(self, data: bytes) -> tuple[bytes, Ending | None]:
+        pending, shift = self._pending, len(self._held)
         whole = self._held + data if shift else data
+        sent: list[bytes] = []  # what goes before `at`, if that is not what came
+        at = 0
         for message in self._answers.feed(data):
             if message.signature == messages.RECORD:
                 continue
-            replacement = self._summary(message, whole, shift)
-            if replacement is not None:
-                return whole[: message.start + shift] + replacement, Ending.CLOSE
-        forward = self._hold_back(whole)
-        if self._draining and self._at_boundary() and not any(may for _, may in self._pending):
+            pending.answered(message.signature)
+            instead = self._instead(message, whole, shift) if message.signature == messages.FAILURE else None
+            if instead is not None:
+                sent += (whole[at : message.start + shift], instead.message)
+                at = message.end + shift
+                if instead.kind is not failure.Kind.CODE:
+                    return b"".join(sent) + failure.IGNORED * len(pending), Ending.CLOSE
+            if pending.tables:
+                sent += (whole[at : message.end + shift], pending.our_turn())
+                at = message.end + shift
+        forward = self._hold_back(whole[at:] if at else whole)
+        if sent:
+            forward = b"".join(sent) + forward
+        if self._draining and self._at_boundary() and not self._pending.may_commit:
             ending, last = self._settle()
             return forward + last, ending
         return forward, None
 
-    def _summary(self, message: Message, whole: bytes, shift: int) -> bytes | None:
-        """One request is answered. For an answer to be rewritten: what to send instead, after which it ends."""
-        request = self._pending.popleft()[0] if self._pending else -1
-        if message.signature == messages.FAILURE:
-            self._failed = True
-            if message.start + shift >= 0:
-                replacement = failure.rewritten(whole[message.start + shift : message.end + shift])
-                if replacement is not None:
-                    self.rewrites += 1
-                    return replacement + failure.IGNORED * len(self._pending)
-        elif request in (messages.RESET, messages.ACK_FAILURE):
-            self._failed = False
-        return None
+    def _instead(self, message: Message, whole: bytes, shift: int) -> failure.Rewritten | None:
+        """What to send instead of this FAILURE, if anything."""
+        if message.start + shift < 0:
+            return None
+        instead = failure.rewritten(whole[message.start + shift : message.end + shift], self._rewrite)
+        if instead is not None:
+            self.rewrites += 1
+            self.rewritten = instead.kind
+        return instead
 
     def _hold_back(self, whole: bytes) -> bytes:
         """Keep the start of an answer while it may be a FAILURE to rewrite; what may go now."""

@@ -325,10 +325,11 @@ class World:
         self.api = api
         self._stack = stack
 
-    async def peer(self, name: str, tls: ssl.SSLContext | None = None) -> Peer:
+    async def peer(self, name: str, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Peer:
         peer = Peer(name)
-        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
-        peer.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(peer.serve, host, 0, ssl=tls)
+        port = server.sockets[0].getsockname()[1]
+        peer.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._stack.push_async_callback(_stop, server, peer.close_all)
         return peer
 
@@ -344,16 +345,16 @@ class World:
         sidecar.admin_port = int(line["admin"].rpartition(":")[2])
         return sidecar
 
-    async def memgraph(self, folder: Path, *first: str) -> str:
-        """A simulated Memgraph whose init-file holds these queries; its Bolt address."""
+    async def memgraph(self, folder: Path, *first: str, flags: dict[str, str] | None = None) -> str:
+        """A simulated Memgraph whose init-file holds these queries, with more flags; its Bolt address."""
         init = anyio.Path(folder, "init")
         await init.parent.mkdir()
         await init.write_text("".join(f"{query}\n" for query in first))
-        flags = {
+        settings = {
             "bolt-address": "127.0.0.1", "bolt-port": str(free_port()), "data-directory": str(folder / "data"),
             "init-file": str(init), "replication-restore-state-on-startup": "false",
         }  # fmt: skip
-        command = ["sandbox.memgraph", *(f"--{name}={value}" for name, value in flags.items())]
+        command = ["sandbox.memgraph", *(f"--{name}={value}" for name, value in (settings | (flags or {})).items())]
         line = await Program(await self._start(command, {})).event("Ready")
         return str(line["bolt"])
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from sidecar.http import CONNECTIONS_MAX, Admin, text
+from sidecar.pages import PRIVATE
 
 
 class Recorder(asyncio.Transport):
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, extra: dict[str, object] | None = None) -> None:
+        super().__init__(extra)
         self.written = b""
         self.closed = False
 
@@ -98,3 +99,24 @@ def test_a_crowd_is_turned_away() -> None:
     _, late = _connect(open_now)
     assert late.closed
     assert not any(transport.closed for _, transport in first)
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"),
+    [
+        (("127.0.0.1", 5), b"200"),
+        (("::1", 5, 0, 0), b"200"),
+        (("10.1.2.3", 5), b"403"),
+        (("127.0.0.6", 5), b"403"),  # a mesh's proxy, for somebody else
+        (None, b"403"),
+    ],
+)
+def test_what_is_private_answers_on_loopback_only(peer: object, status: bytes) -> None:
+    transport = Recorder({"peername": peer})
+    admin = Admin({"/livez": lambda: text(200, "alive"), "/state": lambda: text(200, "all")}, set(), PRIVATE)
+    admin.connection_made(transport)
+    admin.data_received(_request("/state") + _request("/livez"))
+    first, second = transport.written.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(status)
+    assert second.startswith(b"200")
+    assert (b"loopback" in first) is (status == b"403")

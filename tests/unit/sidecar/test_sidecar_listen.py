@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import pytest
 
 from sidecar.contract.env import BadSettings
-from sidecar.listen import bind
+from sidecar.listen import allow_files, bind, is_own
 
 
 def _close(sockets: list[socket.socket]) -> list[tuple[str, int]]:
@@ -45,3 +46,27 @@ def test_a_port_already_taken_is_an_error() -> None:
         taken.listen()
         with pytest.raises(BadSettings, match="already in use"):
             bind(("127.0.0.1",), taken.getsockname()[1], "MEMGRAPH_HA_PORT")
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", True), ("0.0.0.0", True), ("192.0.2.1", False), ("2001:db8::1", False), ("no.such.host.", False)],
+)
+def test_only_this_pod_s_addresses_are_its_own(host: str, own: bool) -> None:
+    assert is_own(host) is own
+
+
+def test_files_are_allowed_as_far_as_the_hard_limit_goes(caplog: pytest.LogCaptureFixture) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        allow_files(200)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
+        allow_files(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
+        assert caplog.messages == []
+        if hard != resource.RLIM_INFINITY:
+            allow_files(hard + 1)
+            assert caplog.messages == ["FewFiles"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

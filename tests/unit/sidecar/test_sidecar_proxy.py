@@ -12,9 +12,10 @@ from sidecar.contract.env import Settings
 from sidecar.contract.state import CutKind, Document, Phase
 from sidecar.core.follow import State
 from sidecar.core.route import Port, Upstream, tag
+from sidecar.hub import Stage
 from sidecar.metrics import Metrics
 from sidecar.proxy import Proxy
-from sidecar.pump import Connection, Stage
+from sidecar.pump import Connection
 
 pytestmark = pytest.mark.anyio
 CUT = Document(

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.memgraph.core import compat, errors
 from sidecar.bolt import failure, handshake
 from sidecar.bolt.chunks import pack, unpack
 from sidecar.bolt.packstream import BadPackStream, Structure, dump, load
+from sidecar.contract.env import Rewrite
 
 CODE = "Memgraph.ClientError.MemgraphError.MemgraphError"
 NOT_MAIN = (
@@ -34,7 +36,8 @@ def _failure(text: Any, **more: Any) -> bytes:
 def test_not_the_main_becomes_retriable_with_its_text_kept(text: str) -> None:
     changed = failure.rewritten(_failure(text, extra=[1, None, 2.5]))
     assert changed is not None
-    structure = load(unpack(changed))
+    structure = load(unpack(changed.message))
+    assert changed.kind is failure.Kind.NOT_THE_MAIN
     assert structure.signature == 0x7F
     metadata = structure.fields[0]
     assert metadata["code"] == "Neo.TransientError.General.DatabaseUnavailable"
@@ -46,7 +49,9 @@ def test_not_the_main_becomes_retriable_with_its_text_kept(text: str) -> None:
     "message",
     [
         _failure(AFTER_COMMIT),
+        _failure("Replication Exception: something yet to be said. Check the status of the replicas."),
         _failure("Failed to replicate to STRICT_SYNC replica 'X': RPC communication error."),
+        _failure("Transaction was aborted on all instances."),
         _failure("said: " + NOT_MAIN),
         _failure("Write queries currently forbidden on the main instance."),
         _failure(7),
@@ -61,6 +66,60 @@ def test_not_the_main_becomes_retriable_with_its_text_kept(text: str) -> None:
 )
 def test_every_other_failure_is_left_alone(message: bytes) -> None:
     assert failure.rewritten(message) is None
+
+
+REASONS = [errors.NOT_IN_SYNC, errors.RPC_ERROR, errors.DIVERGED, errors.RPC_TIMEOUT]
+
+
+@pytest.mark.parametrize("release", compat.COMPAT.values())
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("names", [("a",), ("a", "b", "c")])
+def test_only_what_was_aborted_everywhere_is_retriable(release: Any, reason: str, names: tuple[str, ...]) -> None:
+    """Every text of a commit that was not replicated, in every release. A SYNC one is committed on the main: another
+    try would write it twice."""
+    for mode, committed in (("STRICT_SYNC", False), ("SYNC", True)):
+        failures = [errors.Failure(name, mode, reason) for name in names]
+        text = errors.NotReplicated(failures, release, committed=committed).message
+        for how in (Rewrite.FAILOVER, Rewrite.ALL):
+            changed = failure.rewritten(_failure(text), how)
+            if committed:
+                assert changed is None
+            else:
+                assert changed is not None
+                assert changed.kind is failure.Kind.ABORTED
+                metadata = load(unpack(changed.message)).fields[0]
+                assert metadata["code"] == failure.RETRY_CODE
+                assert metadata["message"].startswith(text)
+        assert failure.rewritten(_failure(text), Rewrite.OFF) is None
+
+
+def test_a_replica_with_a_strange_name_proves_nothing() -> None:
+    name = "Transaction was aborted on all instances."
+    failures = [errors.Failure(name, "SYNC", errors.RPC_ERROR)]
+    for release in compat.COMPAT.values():
+        text = errors.NotReplicated(failures, release, committed=True).message
+        assert failure.rewritten(_failure(text)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [errors.CANNOT_PROMOTE, errors.CONFLICT, errors.REPLICA_SHOULD_NOT_WRITE, errors.NO_ROUTE, errors.TIMED_OUT],
+)
+def test_other_codes_change_their_prefix_only_if_asked_to(text: str) -> None:
+    """.NET takes only `Neo.` for a code (O-F28)."""
+    assert failure.rewritten(_failure(text)) is None
+    changed = failure.rewritten(_failure(text), Rewrite.ALL)
+    assert changed is not None
+    assert changed.kind is failure.Kind.CODE
+    assert load(unpack(changed.message)).fields[0] == {"code": "Neo" + CODE.removeprefix("Memgraph"), "message": text}
+
+
+def test_the_server_s_own_texts_are_known() -> None:
+    for text in (errors.WRITE_ON_REPLICA, errors.NOT_MAIN_ANYMORE):
+        changed = failure.rewritten(_failure(text))
+        assert changed is not None
+        assert changed.kind is failure.Kind.NOT_THE_MAIN
+        assert failure.rewritten(_failure(text), Rewrite.OFF) is None
 
 
 @given(st.binary(max_size=200))

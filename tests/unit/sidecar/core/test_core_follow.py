@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.contract.state import Document, Phase, encode
-from sidecar.core.follow import DELAYS_S, Changed, Follow, Get, Problem, Reason, State, Watch
+from sidecar.contract.state import CutKind, Document, Phase, encode
+from sidecar.core.follow import DELAYS_S, URGENT_S, URGENT_TRIES, Changed, Follow, Get, Problem, Reason, State, Watch
 
 BASE = Document(
     term=1, epoch=1, phase=Phase.SERVING, cut_kind=None, master_index=0, main_pod="p", main_uid="u",
@@ -306,3 +306,15 @@ def test_nothing_an_api_server_sends_makes_it_raise(data: bytes, status: int) ->
     follow.watching(status)
     follow.line(data)
     assert state(follow) == ("a", 1)
+
+
+def test_while_clients_are_cut_it_tries_again_at_once_and_then_often() -> None:
+    follow = Follow("ns", "state")
+    follow.got(200, body(item(2, phase=Phase.CUT, cut_kind=CutKind.FAILOVER)))
+    delays = []
+    for _ in range(URGENT_TRIES + 1):
+        follow.failed(Reason.UNREACHABLE, "away")
+        delays.append(follow.delay_s)
+    assert delays[0] == 0
+    assert max(delays[:-1]) == URGENT_S
+    assert delays[-1] == DELAYS_S[-1]

@@ -7,19 +7,24 @@ from typing import Any
 
 import pytest
 
+from sidecar.contract.env import OnStale, ReadFallback
 from sidecar.contract.state import CutKind, Document, Phase, SyncReplica
 from sidecar.core.follow import State
 from sidecar.core.route import (
     DIAL_RETRY_S,
     HELD_MAX,
+    TOLD_MAX,
+    Admission,
     Change,
     Hold,
     Loads,
+    Policy,
     Port,
     Reason,
     Refuse,
     Upstream,
     Waiter,
+    admit,
     change,
     route,
     tag,
@@ -107,6 +112,72 @@ def test_reads_go_on_while_cut_and_wait_when_there_is_no_replica() -> None:
     assert isinstance(route(State("a", FAILOVER), READER, 100.0, NOTHING), Upstream)
     alone = State("a", replace(SERVING, read_addresses=()))
     assert route(alone, READER, 100.0, NOTHING) == Hold(Reason.NO_READ_ADDRESS, 120.0)
+
+
+FALLBACK = Policy(read_fallback=ReadFallback.MAIN)
+
+
+@pytest.mark.parametrize(
+    ("document", "waiter", "policy", "expected"),
+    [
+        (SERVING, READER, FALLBACK, "10.0.0.2:7687"),
+        (replace(SERVING, read_addresses=()), READER, FALLBACK, "10.0.0.1:7687"),
+        (replace(SERVING, read_addresses=()), READER, Policy(), Reason.NO_READ_ADDRESS),
+        (replace(FAILOVER, read_addresses=()), READER, FALLBACK, Reason.CUT),
+    ],
+)
+def test_the_read_port_falls_back_to_the_main_only_if_told_so(
+    document: Document, waiter: Waiter, policy: Policy, expected: str | Reason
+) -> None:
+    found = route(State("a", document), waiter, 100.0, NOTHING, policy)
+    assert isinstance(found, Upstream | Hold)
+    assert (found.address if isinstance(found, Upstream) else found.reason) == expected
+
+
+def test_a_reader_falls_back_when_every_replica_has_failed_it() -> None:
+    state = State("a", SERVING)
+    one = replace(READER, failed=frozenset({"10.0.0.2:7687"}), dials_failed=1, failed_at=90.0)
+    both = replace(one, failed=frozenset(SERVING.read_addresses), dials_failed=2)
+    for waiter, address in ((one, "10.0.0.3:7687"), (both, "10.0.0.1:7687")):
+        found = route(state, waiter, 100.0, NOTHING, FALLBACK)
+        assert isinstance(found, Upstream)
+        assert found.address == address
+
+
+def test_what_is_too_old_is_waited_for_by_both_ports() -> None:
+    for waiter in (WRITER, READER):
+        found = route(State("a", SERVING), waiter, 100.0, Loads({}, {}, stale=True))
+        assert found == Hold(Reason.STALE, 120.0)
+    assert route(State("a", SERVING), WRITER, 120.0, Loads({}, {}, stale=True)) == Refuse(
+        Reason.HOLD_EXPIRED, Reason.STALE
+    )
+
+
+def test_a_suspect_nobody_spoke_for_is_dialled_or_refused_as_told() -> None:
+    """P-C4: after three seconds without an answer; `onStale: cut` refuses."""
+    state, unanswered = State("a", SERVING), Loads({}, {"10.0.0.1:7687": 103.0})
+    strict = Policy(on_stale=OnStale.CUT)
+    assert route(state, WRITER, 102.9, unanswered, strict) == Hold(Reason.SUSPECT, 103.0)
+    assert route(state, WRITER, 103.0, unanswered, strict) == Refuse(Reason.UNCONFIRMED)
+    assert isinstance(route(state, WRITER, 103.0, unanswered), Upstream)
+
+
+def test_an_upstream_that_is_itself_is_never_dialled() -> None:
+    """O-S20."""
+    state = State("a", SERVING)
+    assert route(state, WRITER, 100.0, Loads({}, {}, frozenset({"10.0.0.1:7687"}))) == Hold(Reason.ITSELF, 120.0)
+    found = route(state, READER, 100.0, Loads({}, {}, frozenset({"10.0.0.2:7687"})))
+    assert isinstance(found, Upstream)
+    assert found.address == "10.0.0.3:7687"
+    everybody = Loads({}, {}, frozenset({*SERVING.read_addresses, SERVING.main_address}))
+    for policy in (Policy(), FALLBACK):
+        assert route(state, READER, 100.0, everybody, policy) == Hold(Reason.ITSELF, 120.0)
+
+
+def test_beyond_the_limit_some_are_told_why_and_the_others_closed() -> None:
+    assert [admit(count, 10) for count in (1, 10, 11, 10 + TOLD_MAX, 11 + TOLD_MAX)] == [
+        Admission.YES, Admission.YES, Admission.TELL, Admission.TELL, Admission.CLOSE,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

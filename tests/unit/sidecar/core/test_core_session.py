@@ -15,7 +15,8 @@ from sidecar.bolt.chunks import pack
 from sidecar.bolt.handshake import MAGIC
 from sidecar.bolt.packstream import Structure, dump
 from sidecar.contract.state import CutKind
-from sidecar.core.session import HELD_BYTES_MAX, PENDING_MAX, Ending, Session
+from sidecar.core.pending import PENDING_MAX
+from sidecar.core.session import HELD_BYTES_MAX, Ending, Session
 
 START = MAGIC + bytes.fromhex("000001ff 00080805 00020404 00000003")
 V52 = bytes.fromhex("00000205")

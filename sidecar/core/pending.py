@@ -1,0 +1,82 @@
+"""What a client waits for: its requests without an answer, in order, and whether one of them may commit."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from sidecar.bolt import failure, messages
+
+PENDING_MAX: Final = 1 << 16
+"""Requests without an answer. Drivers pipeline a handful; beyond this the connection is no longer understood."""
+_TURNS: Final = frozenset(
+    {messages.GOODBYE, messages.BEGIN, messages.COMMIT, messages.ROLLBACK, messages.RESET, messages.LOGOFF}
+)
+_FETCHES: Final = frozenset({messages.PULL, messages.DISCARD})
+_OURS: Final = -2
+"""In the place of a signature: a ROUTE that is answered here once its turn comes."""
+
+
+class Pending:
+    """The conversation's state, as far as requests and the signatures of answers tell it."""
+
+    __slots__ = ("_waiting", "failed", "farewell", "in_transaction", "tables")
+
+    def __init__(self) -> None:
+        self.in_transaction = False  # after all requests so far, if they succeed
+        self.failed = False  # the server ignores what comes, until RESET
+        self.farewell = False  # the client said GOODBYE: whatever closes next closes in order
+        self._waiting: deque[tuple[int, bool]] = deque()  # (signature, may commit)
+        self.tables: deque[bytes] = deque()  # the answers to ROUTEs that wait for their turn
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def first(self) -> int:
+        """The signature of the request to be answered next; -1 for none."""
+        return self._waiting[0][0] if self._waiting else -1
+
+    @property
+    def may_commit(self) -> bool:
+        """Whether the server may be making something durable."""
+        return any(may_commit for _, may_commit in self._waiting)
+
+    def request(self, signature: int) -> None:
+        """The client asked something."""
+        if signature in _TURNS:
+            if signature == messages.GOODBYE:
+                self.farewell = True
+                return  # it has no answer
+            self.in_transaction = signature == messages.BEGIN
+        # Outside of a transaction, what fetches a query's result commits it.
+        may_commit = not self.in_transaction if signature in _FETCHES else signature not in messages.NEVER_COMMITS
+        self._waiting.append((signature, may_commit))
+
+    def route(self, answer: bytes) -> bytes:
+        """The client asked for routes, and gets `answer` in its turn: what it gets now."""
+        self._waiting.append((_OURS, False))
+        self.tables.append(answer)
+        return self.our_turn()
+
+    def answered(self, signature: int) -> None:
+        """The server answered the first of them by SUCCESS, FAILURE or IGNORED."""
+        request = self._waiting.popleft()[0] if self._waiting else -1
+        if signature == messages.FAILURE:
+            self.failed = True
+        elif request in (messages.RESET, messages.ACK_FAILURE):
+            self.failed = False
+
+    def our_turn(self) -> bytes:
+        """The answers to the ROUTEs before which nothing waits any more."""
+        due = b""
+        while self._waiting and self._waiting[0][0] == _OURS:
+            self._waiting.popleft()
+            table = self.tables.popleft()
+            due += failure.IGNORED if self.failed else table
+        return due
+
+    def clear(self) -> None:
+        """Nothing is known any more."""
+        self._waiting.clear()
+        self.tables.clear()
