@@ -294,9 +294,9 @@ class Sidecar(Program):
 
     port = read_port = admin_port = 0
 
-    async def get(self, path: str) -> tuple[int, str]:
+    async def get(self, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
         """Ask the admin port."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.admin_port)
+        reader, writer = await asyncio.open_connection(host, self.admin_port)
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
             head, _, body = (await reader.read()).decode().partition("\r\n\r\n")

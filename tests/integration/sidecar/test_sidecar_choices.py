@@ -248,3 +248,17 @@ async def test_figures_of_bytes_and_holds(world: World) -> None:
         assert await sidecar.metric(name % "up") == sent
         assert await sidecar.metric(name % "down") == len(AGREED) + len(answer)
     assert await sidecar.metric("memgraph_ha_sidecar_hold_duration_seconds_count") == 1
+
+
+async def test_in_detail_it_speaks_to_its_own_pod_only(world: World) -> None:
+    """O-S17: probes and scrapers come in by the pod's address, and so may anybody."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect(("192.0.2.1", 9))  # sends nothing; says which address this machine would come from
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        outside = one.getsockname()[0]
+    sidecar = await world.sidecar(**{env.ADMIN_ADDRESS: "0.0.0.0"})
+    assert (await sidecar.get("/state"))[0] == 200
+    for path, status in (("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/state", 403)):
+        assert (await sidecar.get(path, outside))[0] == status
