@@ -58,7 +58,11 @@ class Pages:
         problem = self._follow.problem
         contact = "" if self.last_contact is None else f"\nlast contact: {_timestamp(self.last_contact)}"
         note = f"{contact}\n{problem.reason.value}: {problem.message}" if problem else contact
-        return http.text(200, "listening" + note) if self._proxy.listening else http.text(503, "not accepting" + note)
+        return (
+            http.text(200, "listening" + note)
+            if self._proxy.front.listening
+            else http.text(503, "not accepting" + note)
+        )
 
     def _exposition(self) -> tuple[int, str, str]:
         for port in Port:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections import Counter
 
 import anyio.abc
 
-from sidecar import listen
 from sidecar.bolt.failure import Kind
-from sidecar.contract import names
 from sidecar.contract.env import ReadFallback, Settings
 from sidecar.contract.logs import emit
 from sidecar.contract.state import CutKind
 from sidecar.core.explain import explain
 from sidecar.core.follow import Problem, State
-from sidecar.core.itself import Listener, leads_home
 from sidecar.core.route import (
     HELD_MAX,
     Admission,
@@ -42,6 +38,7 @@ from sidecar.core.route import (
 from sidecar.core.routing_table import route_answer
 from sidecar.cuts import Cut, Cuts
 from sidecar.dial import Dialler
+from sidecar.front import Front
 from sidecar.hub import Stage
 from sidecar.metrics import Metrics
 from sidecar.pump import Connection
@@ -60,6 +57,7 @@ class Proxy:
         self.stale = False
         self.rewrite = settings.rewrite
         self.last_version: tuple[int, int] | None = None
+        self.front = Front(lambda port: Connection(self, port, time.monotonic()))
         self.suspicion = Suspicion(self._wake)
         self._settings = settings
         self._policy = Policy(settings.read_fallback, settings.on_stale)
@@ -68,36 +66,9 @@ class Proxy:
         self._cuts = Cuts(metrics)
         self._connections: set[Connection] = set()
         self._unreachable: set[str] = set()
-        self._listeners: list[Listener] = []
-        self._itself: frozenset[str] = frozenset()
-        self._ports = (settings.port, settings.read_port)
         self._emptied = asyncio.Event()
-        self._servers: list[asyncio.Server] = []
 
-    # ---- listening ---------------------------------------------------------------------------------------------
-
-    async def listen(self, port: Port, sockets: list[socket.socket]) -> None:
-        """Accept clients of `port` from now on."""
-        loop = asyncio.get_running_loop()
-        self._listeners += [one.getsockname()[:2] for one in sockets]
-        bound = sockets[0].getsockname()[1]
-        self._ports = (bound, self._ports[1]) if port is Port.READ_WRITE else (self._ports[0], bound)
-        for one in sockets:
-            server = await loop.create_server(
-                lambda: Connection(self, port, time.monotonic()), sock=one, backlog=listen.BACKLOG
-            )
-            self._servers.append(server)
-
-    @property
-    def listening(self) -> bool:
-        """Whether clients are accepted."""
-        return bool(self._servers)
-
-    def stop_accepting(self) -> None:
-        """Close the listeners; connections live on."""
-        for server in self._servers:
-            server.close()
-        self._servers = []
+    # ---- counts and the end ------------------------------------------------------------------------------------
 
     async def emptied(self) -> None:
         """Wait until no connection is left."""
@@ -144,7 +115,7 @@ class Proxy:
         if old_tag != tag(new.document):
             self.suspicion.clear()
             self._unreachable.clear()
-        self._look_for_itself(new)
+        self.front.look_for_itself(new.document)
         self._wake()
 
     def heard(self) -> None:
@@ -176,20 +147,6 @@ class Proxy:
                 if connection.stage is Stage.DRAINING:
                     cut.left.add(connection)
 
-    def _look_for_itself(self, state: State) -> None:
-        """An address that leads back here would be dialled for ever, by the connections that its dials make."""
-        document = state.document
-        addresses = {document.main_address, *document.read_addresses}
-        found = frozenset(a for a in addresses if leads_home(a, self._listeners, listen.is_own))
-        for address in found - self._itself:
-            message = (
-                f"the document publishes {address}, which is this sidecar itself, and is not dialled: keep sidecars "
-                f"out of Memgraph's pods (label {names.INJECT_LABEL}: {names.INJECT_DISABLED}), and loopback addresses "
-                "out of the document"
-            )
-            emit(logger, "UpstreamIsItself", logging.ERROR, address=address, message=message)
-        self._itself = found
-
     # ---- routing -----------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
@@ -209,7 +166,7 @@ class Proxy:
             failed_at=connection.failed_at,
             failed=connection.failed,
         )
-        world = Loads(self._reads(connection.port), self.suspicion.until, self._itself, self.stale)
+        world = Loads(self._reads(connection.port), self.suspicion.until, self.front.itself, self.stale)
         match route(self.state, waiter, now, world, self._policy):
             case Upstream() as target:
                 self._dialler.dial(connection, target)
@@ -275,7 +232,7 @@ class Proxy:
         readable = self._policy.read_fallback is ReadFallback.MAIN or (
             self.state is not None and bool(self.state.document.read_addresses)
         )
-        answer = route_answer(request, dialled, self._ports, readable=readable)
+        answer = route_answer(request, dialled, self.front.ports, readable=readable)
         if answer is not None:
             self._metrics.routes.add()
         return answer

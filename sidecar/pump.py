@@ -17,7 +17,7 @@ from sidecar.core.refusal import Refusal
 from sidecar.core.route import Port, Tag, Upstream
 from sidecar.core.session import Ending, Session
 from sidecar.hub import Hub, Stage
-from sidecar.sockets import BUFFER_BYTES_MAX, tune
+from sidecar.sockets import BUFFER_BYTES_MAX, pause, resume, tune
 
 LINGER_S: Final = 1.0
 """After our FIN we read on for so long: closing over unread bytes would send a RST, which eats our last answer."""
@@ -79,14 +79,16 @@ class Connection(asyncio.Protocol):
         elif self.stage is Stage.HELD or self.stage is Stage.DIALLING:
             self._buffer += self.session.requests(data)
             if len(self._buffer) > BUFFER_BYTES_MAX:
-                self._pause(self._client)
+                pause(self._client)
 
     def eof_received(self) -> bool:
         self._client_eof = True
         if self.stage is Stage.PUMPING and self._upstream is not None and self._upstream.can_write_eof():
             self._half_close(self._upstream)
             return True
-        return self.stage is Stage.DRAINING
+        # Who waits for an upstream and speaks no Bolt may have said all it wants to; a Bolt client has not.
+        waits = self.stage is Stage.HELD or self.stage is Stage.DIALLING
+        return self.stage is Stage.DRAINING or (waits and self.session.raw)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._client = None
@@ -96,10 +98,10 @@ class Connection(asyncio.Protocol):
         self._hub.closed(self)
 
     def pause_writing(self) -> None:
-        self._pause(self._upstream)
+        pause(self._upstream)
 
     def resume_writing(self) -> None:
-        self._resume(self._upstream)
+        resume(self._upstream)
 
     # ---- from the proxy ----------------------------------------------------------------------------------------
 
@@ -139,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._upstream = upstream
         self.cancel_dial = None
         self.stage = Stage.PUMPING
-        self._resume(self._client)
+        resume(self._client)
         if self._buffer:
             self.bytes_up += len(self._buffer)
             upstream.write(self._buffer)
@@ -213,11 +215,11 @@ class Connection(asyncio.Protocol):
 
     def upstream_pause(self) -> None:
         """The upstream takes no more for now."""
-        self._pause(self._client)
+        pause(self._client)
 
     def upstream_resume(self) -> None:
         """It does again."""
-        self._resume(self._client)
+        resume(self._client)
 
     # ---- ends --------------------------------------------------------------------------------------------------
 
@@ -227,7 +229,7 @@ class Connection(asyncio.Protocol):
                 self._client.write(last)
             self._refuse(Refusal(self.session), AWAIT_S)
             self._drop_upstream(flush=False)
-            self._resume(self._client)
+            resume(self._client)
         else:
             self._finish(last)
 
@@ -267,7 +269,7 @@ class Connection(asyncio.Protocol):
             self._client.close()
             return
         self._client.write_eof()
-        self._resume(self._client)
+        resume(self._client)
         self._set_timer(LINGER_S, self._client.abort)
 
     def _drop_upstream(self, *, flush: bool) -> None:
@@ -291,11 +293,3 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _pause(self, transport: asyncio.Transport | None) -> None:
-        if transport is not None and not transport.is_closing():
-            transport.pause_reading()
-
-    def _resume(self, transport: asyncio.Transport | None) -> None:
-        if transport is not None and not transport.is_closing():
-            transport.resume_reading()

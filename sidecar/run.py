@@ -54,8 +54,8 @@ async def run(settings: Settings) -> None:
     async with anyio.create_task_group() as tasks:
         metrics = Metrics()
         sidecar = Sidecar(settings, Proxy(settings, metrics, tasks), metrics)
-        await sidecar.proxy.listen(Port.READ_WRITE, writers)
-        await sidecar.proxy.listen(Port.READ, readers)
+        await sidecar.proxy.front.open(Port.READ_WRITE, writers)
+        await sidecar.proxy.front.open(Port.READ, readers)
         served = [await sidecar.serve_admin(one) for one in admins]
         emit(
             logger,
@@ -159,7 +159,7 @@ class Sidecar:
         """Wait for a signal, then let the connections end: at most DRAIN_S, or until a second signal."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             await anext(signals)
-            self.proxy.stop_accepting()
+            self.proxy.front.close()
             emit(logger, "Draining", connections=self.proxy.count(Port.READ_WRITE) + self.proxy.count(Port.READ))
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._drain, tasks.cancel_scope)

@@ -27,7 +27,7 @@ class Pending:
         self.failed = False  # the server ignores what comes, until RESET
         self.farewell = False  # the client said GOODBYE: whatever closes next closes in order
         self._waiting: deque[tuple[int, bool]] = deque()  # (signature, may commit)
-        self.tables: deque[bytes] = deque()  # the answers to ROUTEs that wait for their turn
+        self.tables: list[bytes] = []  # the answers to ROUTEs that wait for their turn
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -72,7 +72,7 @@ class Pending:
         due = b""
         while self._waiting and self._waiting[0][0] == _OURS:
             self._waiting.popleft()
-            table = self.tables.popleft()
+            table = self.tables.pop(0)
             due += failure.IGNORED if self.failed else table
         return due
 

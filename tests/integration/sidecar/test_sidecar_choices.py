@@ -125,6 +125,20 @@ async def test_stale_knowledge_is_kept_by_default_and_cut_if_told_so(world: Worl
     assert (await cutting.state())["stale"] is False
 
 
+async def test_a_suspect_that_nobody_confirms_is_refused_if_told_so(world: World) -> None:
+    """P-C4, `onStale: cut`: without it, the last known main is dialled after three seconds."""
+    main, sidecar = await _main(world, **{env.ON_STALE: "cut", env.STALE: "3600"})
+    async with AsyncExitStack() as stack:
+        await _in_transaction(stack, sidecar, main)
+        world.api.mute = True
+        main.close_all()
+        await world.api.asked_for("/configmaps/", times=2)
+        reader, writer = await _connected(stack, sidecar.port)
+        writer.write(HELLO)
+        assert b"does not confirm" in await reader.read()
+    assert main.connections == set()
+
+
 async def test_a_quiet_api_server_is_not_a_stale_one(world: World) -> None:
     """Nothing changes for longer than the age: it looks for itself in time."""
     main, sidecar = await _main(world, **{env.ON_STALE: "cut", env.STALE: "5"})
