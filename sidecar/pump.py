@@ -17,7 +17,7 @@ from sidecar.core.refusal import Refusal
 from sidecar.core.route import Port, Tag, Upstream
 from sidecar.core.session import Ending, Session
 from sidecar.hub import Hub, Stage
-from sidecar.sockets import BUFFER_BYTES_MAX, pause, resume, tune
+from sidecar.sockets import BUFFER_BYTES_MAX, tune
 
 LINGER_S: Final = 1.0
 """After our FIN we read on for so long: closing over unread bytes would send a RST, which eats our last answer."""
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
         elif self.stage is Stage.HELD or self.stage is Stage.DIALLING:
             self._buffer += self.session.requests(data)
             if len(self._buffer) > BUFFER_BYTES_MAX:
-                pause(self._client)
+                self._pause(self._client)
 
     def eof_received(self) -> bool:
         self._client_eof = True
@@ -98,10 +98,10 @@ class Connection(asyncio.Protocol):
         self._hub.closed(self)
 
     def pause_writing(self) -> None:
-        pause(self._upstream)
+        self._pause(self._upstream)
 
     def resume_writing(self) -> None:
-        resume(self._upstream)
+        self._resume(self._upstream)
 
     # ---- from the proxy ----------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._upstream = upstream
         self.cancel_dial = None
         self.stage = Stage.PUMPING
-        resume(self._client)
+        self._resume(self._client)
         if self._buffer:
             self.bytes_up += len(self._buffer)
             upstream.write(self._buffer)
@@ -215,11 +215,11 @@ class Connection(asyncio.Protocol):
 
     def upstream_pause(self) -> None:
         """The upstream takes no more for now."""
-        pause(self._client)
+        self._pause(self._client)
 
     def upstream_resume(self) -> None:
         """It does again."""
-        resume(self._client)
+        self._resume(self._client)
 
     # ---- ends --------------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class Connection(asyncio.Protocol):
                 self._client.write(last)
             self._refuse(Refusal(self.session), AWAIT_S)
             self._drop_upstream(flush=False)
-            resume(self._client)
+            self._resume(self._client)
         else:
             self._finish(last)
 
@@ -269,7 +269,7 @@ class Connection(asyncio.Protocol):
             self._client.close()
             return
         self._client.write_eof()
-        resume(self._client)
+        self._resume(self._client)
         self._set_timer(LINGER_S, self._client.abort)
 
     def _drop_upstream(self, *, flush: bool) -> None:
@@ -293,3 +293,11 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _pause(self, transport: asyncio.Transport | None) -> None:
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading()
+
+    def _resume(self, transport: asyncio.Transport | None) -> None:
+        if transport is not None and not transport.is_closing():
+            transport.resume_reading()

@@ -36,15 +36,3 @@ def keep_alive(raw: HasOptions) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             raw.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def pause(transport: asyncio.Transport | None) -> None:
-    """Read no more from it for now."""
-    if transport is not None and not transport.is_closing():
-        transport.pause_reading()
-
-
-def resume(transport: asyncio.Transport | None) -> None:
-    """Read on."""
-    if transport is not None and not transport.is_closing():
-        transport.resume_reading()
