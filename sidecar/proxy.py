@@ -66,6 +66,7 @@ class Proxy:
         self._cuts = Cuts(metrics)
         self._connections: set[Connection] = set()
         self._unreachable: set[str] = set()
+        self._full = False
         self._emptied = asyncio.Event()
 
     # ---- counts and the end ------------------------------------------------------------------------------------
@@ -152,16 +153,18 @@ class Proxy:
     def _wake(self) -> None:
         waiting = [c for c in self._connections if c.stage is Stage.HELD]
         for connection in sorted(waiting, key=lambda c: c.since):
-            self._route(connection)
+            self._route(connection, len(waiting))
 
-    def _route(self, connection: Connection) -> None:
+    def _route(self, connection: Connection, held: int | None = None) -> None:
+        """`held`: how many wait, if that was counted already. It matters only beyond HELD_MAX."""
         now = time.monotonic()
+        if held is None:
+            held = self.held if len(self._connections) > HELD_MAX else len(self._connections)
         waiter = Waiter(
             port=connection.port,
             since=connection.since,
             hold_s=self._settings.hold_s,
-            # Counted only where it can matter: a pool that comes back must not cost the square of its size.
-            others_held=(self.held if len(self._connections) > HELD_MAX else len(self._connections)) - 1,
+            others_held=held - 1,
             dials_failed=connection.dials_failed,
             failed_at=connection.failed_at,
             failed=connection.failed,
@@ -202,12 +205,16 @@ class Proxy:
         self._connections.add(connection)
         limit = self._settings.max_connections
         if len(self._connections) <= limit:
+            self._full = False
             self._route(connection)
             return
         match admit(sum(c.stage is not Stage.ENDED for c in self._connections), limit):
             case Admission.YES:
                 self._route(connection)
             case Admission.TELL:
+                if not self._full:
+                    self._full = True  # said once, not for each of them
+                    emit(logger, Reason.TOO_MANY_CONNECTIONS.value, logging.WARNING, limit=limit)
                 self._refuse(connection, Reason.TOO_MANY_CONNECTIONS)
             case Admission.CLOSE:
                 self._metrics.refused.add(Reason.TOO_MANY_CONNECTIONS.value)
@@ -243,7 +250,8 @@ class Proxy:
     def rewrote(self, connection: Connection, kind: Kind) -> None:
         self._metrics.rewrites.add()
         if kind is not Kind.CODE and connection.target is not None:
-            emit(logger, kind.value, logging.WARNING, address=connection.target.address)
+            if connection.target.address not in self.suspicion.until:  # said once, not for each transaction
+                emit(logger, kind.value, logging.WARNING, address=connection.target.address)
             self._doubt(connection)
 
     def _doubt(self, connection: Connection) -> None:

@@ -161,6 +161,7 @@ async def test_who_is_one_too_many_is_told_so_and_whoever_leaves_makes_room(worl
         told = await reader.read()
         assert b"Neo.TransientError.General.DatabaseUnavailable" in told
         assert b"TooManyConnections" in told
+        assert (await sidecar.event("TooManyConnections"))["limit"] == 2
         first[1].transport.abort()
         while (await sidecar.state())["connections"] > 1:
             await anyio.lowlevel.checkpoint()
