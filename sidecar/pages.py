@@ -57,7 +57,8 @@ class Pages:
     def _readyz(self) -> tuple[int, str, str]:
         problem = self._follow.problem
         contact = "" if self.last_contact is None else f"\nlast contact: {_timestamp(self.last_contact)}"
-        note = f"{contact}\n{problem.reason.value}: {problem.message}" if problem else contact
+        # The word alone: what it is about stands in /state, and in the log.
+        note = f"{contact}\nproblem: {problem.reason.value}" if problem else contact
         return (
             http.text(200, "listening" + note)
             if self._proxy.front.listening

@@ -121,6 +121,10 @@ async def test_a_malformed_or_deleted_document_keeps_the_last_good_state(world: 
     assert "epoch has the value 'many'" in line["message"]
     await world.api.delete()
     await sidecar.event("Problem", reason="DocumentDeleted")
+    ready = (await sidecar.get("/readyz"))[1]
+    assert ready.startswith("listening\nlast contact: 2")
+    assert "DocumentDeleted" in ready
+    assert NAME not in ready  # anybody may ask
     async with _client(sidecar.port) as (reader, writer):
         writer.write(HANDSHAKE)
         assert await reader.readexactly(4) == b"\0\0\x02\x05"
