@@ -1,7 +1,7 @@
 """The API server, for one ConfigMap: GET and watch over TLS, and the loop that keeps following it.
 
-The only module that speaks HTTP to Kubernetes. Token and CA are read from disk for every connection (the kubelet
-rotates them), and nothing of the token reaches a log or an error.
+The only module that asks Kubernetes anything (answer.py reads what it says). Token and CA are read from disk for every
+connection (the kubelet rotates them), and nothing of the token reaches a log or an error.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ import logging
 import random
 import ssl
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import anyio
-import h11
 from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSStream
 
+from sidecar.answer import Answer, Unreachable, translated
 from sidecar.contract import env
 from sidecar.contract.logs import emit
 from sidecar.core.follow import Changed, Follow, Get, Problem, Reason, Watch
@@ -30,9 +29,6 @@ from sidecar.sockets import keep_alive
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
 """Until an answer's headers. A watch of a version that is too new waits 3 s before it is refused."""
-BODY_BYTES_MAX: Final = 4 << 20
-"""A ConfigMap has at most 1 MiB of data; JSON escapes and managed fields come on top."""
-RECEIVE_BYTES: Final = 16 * 1024
 ASIDE_GAP_S: Final = 0.25
 """Between two questions beside the watch: many upstreams may close at once."""
 ASIDE_JITTER_S: Final = 0.1
@@ -55,10 +51,6 @@ Learn = Callable[[Changed | Problem | None], None]
 logger = logging.getLogger(__name__)
 
 
-class Unreachable(Exception):
-    """The API server did not answer, or not in HTTP. Nothing is known about what it holds."""
-
-
 class UnreadableToken(Exception):
     """The folder with the token and the CA can't be read."""
 
@@ -74,63 +66,6 @@ class Where:
     token_dir: str
 
 
-class Answer:
-    """One HTTP answer as it comes in: its status, then its body in whole or by lines."""
-
-    def __init__(self, stream: TLSStream) -> None:
-        self.status = 0
-        self._stream = stream
-        self._http = h11.Connection(h11.CLIENT)
-        self._lines: deque[bytes] = deque()
-        self._rest = b""
-
-    async def ask(self, path: str, headers: list[tuple[str, str]]) -> None:
-        """Send the question and wait for the status."""
-        request = h11.Request(method="GET", target=path, headers=headers)
-        await self._stream.send((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
-        event = await self._event()
-        while isinstance(event, h11.InformationalResponse):
-            event = await self._event()
-        if not isinstance(event, h11.Response):
-            raise Unreachable("it closed the connection without an answer")
-        self.status = event.status_code
-
-    async def body(self) -> bytes:
-        """All of the body."""
-        whole = b""
-        while (part := await self._part()) is not None:
-            whole += part
-            if len(whole) > BODY_BYTES_MAX:
-                raise Unreachable("its answer is longer than any ConfigMap")
-        return whole
-
-    async def line(self) -> bytes | None:
-        """The next line of the body; None: it has ended."""
-        while not self._lines:
-            part = await self._part()
-            if part is None:
-                return None
-            *lines, self._rest = (self._rest + part).split(b"\n")
-            if len(self._rest) > BODY_BYTES_MAX:
-                raise Unreachable("a line of its watch is longer than any ConfigMap")
-            self._lines.extend(line for line in lines if line.strip())
-        return self._lines.popleft()
-
-    async def _part(self) -> bytes | None:
-        event = await self._event()
-        return bytes(event.data) if isinstance(event, h11.Data) else None
-
-    async def _event(self) -> h11.Event | type[h11.PAUSED]:
-        while True:
-            event = self._http.next_event()
-            if event is not h11.NEED_DATA:
-                return cast("h11.Event | type[h11.PAUSED]", event)
-            try:
-                self._http.receive_data(await self._stream.receive(RECEIVE_BYTES))
-            except anyio.EndOfStream:
-                self._http.receive_data(b"")
-
-
 class Kube:
     """Questions about one ConfigMap. Every question has a connection of its own."""
 
@@ -143,7 +78,7 @@ class Kube:
         where = self._where
         path = f"/api/v1/namespaces/{where.namespace}/configmaps/{where.config_map}"
         async with self._ask(path) as answer:
-            with _translated("its answer"), anyio.fail_after(ANSWER_S):
+            with translated("its answer"), anyio.fail_after(ANSWER_S):
                 return answer.status, await answer.body()
 
     @asynccontextmanager
@@ -172,7 +107,7 @@ class Kube:
         stream = await self._connect()
         try:
             answer = Answer(stream)
-            with _translated("its answer"), anyio.fail_after(ANSWER_S):
+            with translated("its answer"), anyio.fail_after(ANSWER_S):
                 await answer.ask(path, headers)
             yield answer
         finally:
@@ -186,7 +121,7 @@ class Kube:
             context = ssl.create_default_context(cafile=str(Path(where.token_dir, "ca.crt")))
         except (OSError, ssl.SSLError) as error:
             raise UnreadableToken(self._unreadable("ca.crt", error)) from None
-        with _translated("a connection"), anyio.fail_after(CONNECT_S):
+        with translated("a connection"), anyio.fail_after(CONNECT_S):
             stream = await anyio.connect_tcp(where.host, where.port, ssl_context=context, tls_standard_compatible=False)
         keep_alive(stream.extra(SocketAttribute.raw_socket))
         return stream
@@ -242,7 +177,7 @@ async def _watch_once(kube: Kube, state: Follow, version: str, learn: Learn) -> 
     async with kube.watch(version) as answer:
         learn(state.watching(answer.status))
         while answer.status == 200:
-            with _translated("its watch"), anyio.move_on_after(kube.pace.silence_s) as patience:
+            with translated("its watch"), anyio.move_on_after(kube.pace.silence_s) as patience:
                 line = await answer.line()
             if patience.cancelled_caught:
                 state.silent()
@@ -253,18 +188,3 @@ async def _watch_once(kube: Kube, state: Follow, version: str, learn: Learn) -> 
             learn(outcome)
             if isinstance(outcome, Problem) and outcome.reason in (Reason.EXPIRED, Reason.BAD_ANSWER):
                 return
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Turn the errors of sockets, TLS and HTTP into Unreachable, with the usual cause where there is one."""
-    try:
-        yield
-    except TimeoutError:
-        raise Unreachable(f"{what} did not come in time") from None
-    except ssl.SSLCertVerificationError as error:
-        raise Unreachable(f"its certificate is not accepted ({error.verify_message}); check ca.crt") from None
-    except (OSError, ssl.SSLError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
-        raise Unreachable(f"{what}: {error or type(error).__name__}") from None
-    except h11.RemoteProtocolError as error:
-        raise Unreachable(f"{what} is no HTTP: {error}") from None

@@ -331,6 +331,17 @@ async def test_a_watch_that_falls_silent_is_left_for_a_look_and_a_new_one(world:
     assert ["watch=true" in path for path in world.api.asked[:4]] == [False, True, False, True]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
+async def test_the_watch_notices_a_node_that_vanished(world: World) -> None:
+    """Its socket has a keepalive timer running: half a minute, whatever the bookmarks do."""
+    await world.api.publish(document("127.0.0.1:1"))
+    await world.sidecar()
+    await world.api.watched()
+    table = (await anyio.Path("/proc/net/tcp").read_text()).splitlines()[1:]
+    timers = [row.split()[5][:2] for row in table if row.split()[2].endswith(f":{world.api.port:04X}")]
+    assert "02" in timers  # 02: keepalive
+
+
 async def test_a_main_that_closes_an_open_transaction_costs_a_retry_only(world: World) -> None:
     main = await world.peer("main")
     main.answer(m.PULL, None)
