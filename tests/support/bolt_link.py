@@ -37,7 +37,7 @@ class Timers:
         return handle
 
     def within(self, call: Callable[..., Any], *arguments: object) -> Any:
-        """Call it as this loop would."""
+        """Call it as this loop would. asyncio exports the function for the authors of loops, in spite of its name."""
         asyncio._set_running_loop(self._loop)
         try:
             return call(*arguments)

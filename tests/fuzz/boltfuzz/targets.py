@@ -33,6 +33,7 @@ Target = Callable[[bytes], None]
 _LATE_MAX: Final = 8
 """Steps of a dialogue after its end, in which nothing may happen any more."""
 _NESTED: Final = 12
+"""Lists within lists for each step of the first byte above 200."""
 _VERSIONS: Final = (None, (5, 2), (4, 4), (1, 0))
 _REWRITES: Final = (Rewrite.FAILOVER, Rewrite.ALL, Rewrite.OFF, Rewrite.FAILOVER)
 _REQUESTS: Final = tuple(words.REQUESTS.values())
