@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover constraints clean
+  kubernetes-binaries sandbox memgraph-bench failover fuzz constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -20,6 +20,8 @@ help:
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
 	@echo 'make windows            what the protocol cannot close, brought about and measured (RUNS=200, JSON=path)'
 	@echo 'make planted            takes one rule of the protocol away at a time: some seed must notice (JSON=path; ONLY=name)'
+	@echo 'make fuzz               any bytes against the sidecar'"'"'s parser and session, guided by coverage (RUNS=1000000, SEED=1,'
+	@echo '                        JSON=path; PLANT=name plants a bug that must be found; REPLAY=path shows what was found)'
 	@echo 'make lint types imports unit   the parts of make test'
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
@@ -48,6 +50,10 @@ $(VENV)/.dev: constraints/dev.txt pyproject.toml
 # The sandbox and matplotlib, in the versions that dev has where both have one.
 $(VENV)/.bench: constraints/bench.txt pyproject.toml
 	$(call install,bench)
+
+# Atheris, and what installs this checkout.
+$(VENV)/.fuzz: constraints/fuzz.txt pyproject.toml
+	$(call install,fuzz)
 
 # The drivers that tests/clients runs, each in an environment of its own; those that can't be had are named.
 $(VENV)/.clients: $(VENV)/.dev tests/support/client_environments.py $(wildcard constraints/clients-*.txt) \
@@ -88,6 +94,11 @@ planted: $(VENV)/.dev
 	@PYTHONPATH=tests/simulation:tests/support $(BIN)/python -m sim.planted $(if $(JSON),--json '$(JSON)') \
 	  $(if $(ONLY),--only '$(ONLY)')
 
+fuzz: $(VENV)/.fuzz
+	@PYTHONPATH=tests/fuzz:tests/support $(BIN)/python -m boltfuzz $(if $(RUNS),--runs '$(RUNS)') \
+	  $(if $(SEED),--seed '$(SEED)') $(if $(JSON),--json '$(JSON)') $(if $(PLANT),--plant '$(PLANT)') \
+	  $(if $(REPLAY),--replay '$(REPLAY)')
+
 memgraph-bench: $(VENV)/.dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/bench/memgraph_bench.py $(if $(JSON),--json '$(JSON)')
 
@@ -122,6 +133,8 @@ constraints: $(VENV)/.dev
 	done
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url -c constraints/dev.txt --extra bench constraints/build.in pyproject.toml -o constraints/bench.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url -c constraints/dev.txt --extra fuzz constraints/build.in pyproject.toml -o constraints/fuzz.txt
 	for client in neo4j-5 neo4j-6 pymgclient gqlalchemy; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --override constraints/clients-without.in constraints/clients-$$client.in \
@@ -131,4 +144,4 @@ constraints: $(VENV)/.dev
 	done
 
 clean:
-	rm -rf $(VENV) .sandbox build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .sandbox .fuzz build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

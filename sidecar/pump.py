@@ -77,9 +77,9 @@ class Connection(asyncio.Protocol):
         elif self.stage is Stage.REFUSING:
             self._answer_refused(data)
         elif self.stage is Stage.HELD or self.stage is Stage.DIALLING:
-            self._buffer += self.session.requests(data)
-            if len(self._buffer) > BUFFER_BYTES_MAX:
-                self._pause(self._client)
+            self._keep(self.session.requests(data))
+        elif self.stage is Stage.DRAINING:
+            self._keep(data)  # it is answered if the transaction turns out to be still open
 
     def eof_received(self) -> bool:
         self._client_eof = True
@@ -230,8 +230,15 @@ class Connection(asyncio.Protocol):
             self._refuse(Refusal(self.session), AWAIT_S)
             self._drop_upstream(flush=False)
             self._resume(self._client)
+            if self._buffer:
+                self._answer_refused(self._buffer)
         else:
             self._finish(last)
+
+    def _keep(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > BUFFER_BYTES_MAX:
+            self._pause(self._client)
 
     def _send_reply(self) -> None:
         reply, self.session.reply = self.session.reply, b""

@@ -9,9 +9,13 @@ from sidecar.bolt import failure, messages
 
 PENDING_MAX: Final = 1 << 16
 """Requests without an answer. Drivers pipeline a handful; beyond this the connection is no longer understood."""
-_TURNS: Final = frozenset(
-    {messages.GOODBYE, messages.BEGIN, messages.COMMIT, messages.ROLLBACK, messages.RESET, messages.LOGOFF}
-)
+_WITHIN: Final = frozenset(
+    {
+        messages.HELLO, messages.ACK_FAILURE, messages.RUN, messages.PULL, messages.DISCARD, messages.TELEMETRY,
+        messages.ROUTE, messages.LOGON,
+    }
+)  # fmt: skip
+"""They leave a transaction open. A request that we don't know may have ended it: nothing is said of it any more."""
 _FETCHES: Final = frozenset({messages.PULL, messages.DISCARD})
 _OURS: Final = -2
 """In the place of a signature: a ROUTE that is answered here once its turn comes."""
@@ -42,9 +46,14 @@ class Pending:
         """Whether the server may be making something durable."""
         return any(may_commit for _, may_commit in self._waiting)
 
+    @property
+    def before_reset(self) -> int:
+        """How many requests a server that failed the first of them, or the one before, does not take up."""
+        return next((at for at, (one, _) in enumerate(self._waiting) if one == messages.RESET), len(self._waiting))
+
     def request(self, signature: int) -> None:
         """The client asked something."""
-        if signature in _TURNS:
+        if signature not in _WITHIN:
             if signature == messages.GOODBYE:
                 self.farewell = True
                 return  # it has no answer

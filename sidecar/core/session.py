@@ -83,7 +83,7 @@ class Session:
     def requests(self, data: bytes) -> bytes:
         """The client sent `data`: what of it, and of what was kept, to forward. `reply` may have been filled."""
         if self.raw:
-            return data
+            return self.kept() + data
         if len(self._start) == handshake.SIZE:
             return self._scan_requests(data)
         missing = handshake.SIZE - len(self._start)
@@ -101,7 +101,8 @@ class Session:
     def answers(self, data: bytes) -> tuple[bytes, Ending | None]:
         """The upstream sent `data`: what to forward, and how the connection ends after that, if it does."""
         if self.raw:
-            return data, None
+            held, self._held = self._held, b""  # of before it was given up
+            return held + data, None
         if len(self._answer) < handshake.ANSWER_SIZE:
             return self._take_answer(data)
         return self._scan_answers(data)
@@ -134,12 +135,13 @@ class Session:
 
         A transaction whose upstream is gone is rolled back: saying so to a ROLLBACK or RESET is the truth.
         """
+        self.routes = None  # a ROUTE is refused like everything else
         self.requests(data)
         if not self._pending or not self._requests.between:
             return None
         if self._pending.first in (messages.ROLLBACK, messages.RESET):
             return failure.SUCCESS
-        return failure.retry(message, len(self._pending))
+        return failure.retry(message, self._pending.before_reset)
 
     def _settle(self) -> tuple[Ending, bytes]:
         """The ending when nothing under way can commit and the client is between two answers."""
@@ -147,7 +149,7 @@ class Session:
             return Ending.CLOSE, b""
         if self._pending:
             retriable = self._pending.first in (messages.BEGIN, messages.RUN, messages.PULL, messages.DISCARD)
-            return Ending.CLOSE, failure.retry(MOVED, len(self._pending)) if retriable else b""
+            return Ending.CLOSE, failure.retry(MOVED, self._pending.before_reset) if retriable else b""
         return (Ending.AWAIT if self._pending.in_transaction else Ending.CLOSE), b""
 
     # ---- requests ----------------------------------------------------------------------------------------------
@@ -194,6 +196,8 @@ class Session:
         return True
 
     def _request(self, signature: int) -> None:
+        if self.raw:
+            return  # given up by an earlier request of the same read
         self._pending.request(signature)
         if len(self._pending) > PENDING_MAX:
             self._give_up()
@@ -226,16 +230,19 @@ class Session:
                 sent += (whole[at : message.start + shift], instead.message)
                 at = message.end + shift
                 if instead.kind is not failure.Kind.CODE:
-                    return b"".join(sent) + failure.IGNORED * len(pending), Ending.CLOSE
+                    return b"".join(sent) + failure.IGNORED * pending.before_reset, Ending.CLOSE
             if pending.tables:
                 sent += (whole[at : message.end + shift], pending.our_turn())
                 at = message.end + shift
-        forward = self._hold_back(whole[at:] if at else whole)
+        rest = whole[at:] if at else whole
+        if self._draining and not pending.may_commit:
+            begun = 0 if self._answers.between else -self._answers.start
+            if begun <= len(rest):  # nothing of the message under way has been forwarded: end before it
+                ending, last = self._settle()
+                return b"".join((*sent, rest[: len(rest) - begun], last)), ending
+        forward = self._hold_back(rest)
         if sent:
             forward = b"".join(sent) + forward
-        if self._draining and self._at_boundary() and not self._pending.may_commit:
-            ending, last = self._settle()
-            return forward + last, ending
         return forward, None
 
     def _instead(self, message: Message, whole: bytes, shift: int) -> failure.Rewritten | None:

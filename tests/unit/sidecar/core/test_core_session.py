@@ -16,7 +16,7 @@ from sidecar.bolt.handshake import MAGIC
 from sidecar.bolt.packstream import Structure, dump
 from sidecar.contract.state import CutKind
 from sidecar.core.pending import PENDING_MAX
-from sidecar.core.session import HELD_BYTES_MAX, Ending, Session
+from sidecar.core.session import HELD_BYTES_MAX, MOVED, Ending, Session
 
 START = MAGIC + bytes.fromhex("000001ff 00080805 00020404 00000003")
 V52 = bytes.fromhex("00000205")
@@ -284,3 +284,48 @@ def test_no_start_makes_it_raise(up: bytes, down: bytes) -> None:
     out, _ = session.answers(down)
     assert down.startswith(out)
     session.refuse_start(None)
+
+
+def test_what_was_held_back_passes_when_the_connection_is_given_up() -> None:
+    session = after(RESET * (PENDING_MAX - 1), FAILED[:9])
+    session.requests(RESET * 2)
+    assert session.raw
+    assert session.answers(FAILED[9:]) == (FAILED, None)
+
+
+def test_a_kept_request_passes_when_the_server_does_not_speak_bolt() -> None:
+    session = Session(routes=lambda _: None)
+    assert session.requests(START + BEGIN[:2]) == START
+    session.answers(b"\0\0\0\0")
+    assert session.requests(BEGIN[2:]) == BEGIN
+
+
+def test_a_client_given_up_in_its_last_wait_is_not_answered() -> None:
+    session = after(BEGIN, SUCCESS)
+    assert session.cut(CutKind.FAILOVER) == (Ending.AWAIT, b"")
+    assert session.refuse(ROLLBACK * (PENDING_MAX + 2)) is None
+
+
+def test_nothing_is_said_of_a_transaction_that_an_unknown_request_may_have_ended() -> None:
+    session = after(BEGIN + msg(0x55, {}), SUCCESS * 2)
+    assert session.cut(CutKind.FAILOVER) == (Ending.CLOSE, b"")
+    assert after(BEGIN + msg(0x55, {}) + RUN + PULL, SUCCESS * 2).cut(CutKind.PLANNED) == (Ending.DRAIN, b"")
+
+
+def test_what_follows_a_reset_is_not_called_ignored() -> None:
+    """The server takes it up again after the RESET: it may well have been executed."""
+    forward, ending = after(RUN + PULL + RESET + RUN + PULL).answers(FORBIDDEN)
+    assert (forward.count(failure.IGNORED), ending) == (1, Ending.CLOSE)
+    _, last = after(BEGIN + RUN + RESET + BEGIN).cut(CutKind.FAILOVER)
+    assert last == failure.retry(MOVED, 2)
+
+
+def test_a_planned_cut_within_a_stream_ends_it_at_the_next_boundary() -> None:
+    """Reads end anywhere: waiting for one that ends with a record would be waiting for the end of the stream."""
+    session = after(BEGIN + RUN + PULL, SUCCESS * 2 + RECORD + RECORD[:4])
+    assert session.cut(CutKind.PLANNED) == (Ending.DRAIN, b"")
+    assert session.answers(RECORD[4:-1]) == (RECORD[4:-1], None)
+    assert session.answers(RECORD[-1:] + RECORD + RECORD[:4]) == (
+        RECORD[-1:] + RECORD + failure.retry(MOVED),
+        Ending.CLOSE,
+    )
