@@ -63,6 +63,9 @@ class Commands(Publications):
         self.heard(who, name, query)
         if query.startswith("SET REPLICATION ROLE TO MAIN"):
             self._promotions.append((trio.current_time(), name))
+            memory = self.controllers[who].memory
+            if document and memory and memory.term is not None and memory.term < document.term:
+                self.promoted_late_at[name] = trio.current_time()
 
     def acted(self, who: str, action: Action, outcome: Outcome) -> None:
         """A controller's action ended."""
