@@ -35,7 +35,6 @@ class Acknowledged(Following):
     """Every write that a client was told is there."""
 
     kept: dict[str, Kept] = field(default_factory=dict)
-    accepted_at: float = -1.0
     analytical_until: dict[str, float] = field(default_factory=dict)
     """When an instance became transactional again."""
     promoted_late_at: dict[str, float] = field(default_factory=dict)
@@ -88,7 +87,7 @@ class Acknowledged(Following):
 
     def _stale(self, ack: Ack) -> bool:
         """Within `cutSettle` nobody was promoted, and a sidecar that has seen the cut knows better (P-C1, P-F5)."""
-        ended = next((at for at, d in self.history if d.epoch > ack.epoch and at >= self.accepted_at), None)
+        ended = self._ended(ack)
         if ended is None or ack.at - ended < CUT_SETTLE_S:
             return False
         state = next(c.sidecar.state for c in self.clients if c.name == ack.sidecar)
