@@ -39,7 +39,7 @@ class Commands(Publications):
         if query.startswith("MATCH") and "count(" in query:
             return
         self.log(who, f"-> {name or 'nobody'}: {query}")
-        if name in self.fleet.foreign and "TO REPLICA" not in query:
+        if name in self.fleet.foreign:
             self.wrong(f"{who} sent {query!r} to {name}, which is another cluster's (P-F9)")
         if memory.term is None:
             self.wrong(f"{who} sent {query!r} to {name} without a term (P-W2)")
