@@ -174,6 +174,8 @@ class Loop:
         self._surfaces.look(observation)
         decision = plan(observation, memory)
         self._announce(observation, decision, group)
+        if decision.list_pods:
+            self._cluster.look_again()
         if decision.action is None:
             await self._wake.wait(max(decision.wake_after, _LEAST_WAIT_S))
             for ordinal in decision.ask:
@@ -211,6 +213,7 @@ class Loop:
             users=self._users.wanted if self._users else None,
             orders=self._orders,
             unix_s=wall.timestamp(),
+            pods_listed_at=self._cluster.listed_at,
             policy=self._policy,
         )
 

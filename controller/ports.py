@@ -135,6 +135,13 @@ class Cluster(Protocol):
     def other_controllers(self) -> int:
         """How many other controller pods of this release are ready."""
 
+    @property
+    def listed_at(self) -> float:
+        """When the pods were last asked for, not only watched: a time of anyio's clock."""
+
+    def look_again(self) -> None:
+        """Ask for the pods anew, soon and over another connection: the watch's may be dead, and nobody noticed."""
+
     async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
         """Delete this very pod (by UID), with grace 0 or with its own.
 

@@ -176,7 +176,8 @@ class Plan:
     """One decision: at most one action, when to look again at the latest, and why.
 
     `ask` are the ordinals whose next answer is what the plan waits for: they are asked again before the next plan,
-    without waiting for their turn.
+    without waiting for their turn. `list_pods`: what an instance said speaks against what the watch last said of the
+    pods, so they are asked for anew.
     """
 
     reason: Reason
@@ -185,3 +186,4 @@ class Plan:
     wake_after: float = 0.5
     memory: Memory = field(default_factory=Memory)
     ask: tuple[int, ...] = ()
+    list_pods: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.core.actions import DeletePod, Demote, Drop, Plan, Register
 from controller.core.model import Answer, Instance, Mode, Registration, Role, Status
 from controller.core.reasons import Reason
+from controller.core.strangers import doubtful
 from controller.core.view import View, diverged, name_of, ordinal_of, strict, target
 
 _LATE = "it did not catch up in time and holds up writes"
@@ -12,9 +13,11 @@ _INVALID_FOR_S = 3.0  # the main's own checker heals a short break within its th
 
 
 def demote_second_main(view: View, main: Instance) -> Plan | None:
-    """P-F7, P-F9: any other instance that says MAIN gets demoted, and nothing else."""
+    """P-F7, P-F9: any other instance that says MAIN gets demoted, and nothing else; never another cluster's."""
     for instance in view.obs.instances:
-        if instance.ordinal != main.ordinal and view.answers(instance, Role.MAIN):
+        if instance.ordinal == main.ordinal or doubtful(view, instance):
+            continue
+        if view.answers(instance, Role.MAIN):
             message = f"{name_of(instance)} says main, and {name_of(main)} is: demoting it"
             return view.plan(Reason.DEMOTING_SECOND_MAIN, message, Demote(target(instance)), 0.0)
     return None

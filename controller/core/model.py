@@ -268,7 +268,9 @@ class Observation:
     `lease_epoch` and `lease_term` are the Lease's annotations (P-W4). `updated_at` is a wall-clock text for people, and
     `unix_s` the same as seconds, for what another machine has to compare. `other_controllers` are ready.
     `request` is what a person asks for, `paused`
-    says who asked to only observe, and when. `users` is None where users are not the controller's business.
+    says who asked to only observe, and when. `pods_listed_at`: the API server was asked for all pods then; since then
+    only a watch has told of them, and one that died tells nothing. `users` is None where users are not the
+    controller's business.
     """
 
     now: float
@@ -283,6 +285,7 @@ class Observation:
     users: UsersWanted | None = None
     orders: ReseedOrders = ReseedOrders()
     unix_s: float = 0.0
+    pods_listed_at: float = 0.0
     request: Request | None = None
     paused: str | None = None
     policy: Policy = field(default_factory=Policy)

@@ -27,6 +27,7 @@ from controller.core.promote import (
 from controller.core.reasons import Reason
 from controller.core.rebuild import rebuild
 from controller.core.reseed import note_diverged, remark, reseed, take_reseed
+from controller.core.strangers import must_list_pods
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, settle_write, went_back
 from controller.core.users import apply_users, denied
@@ -54,7 +55,8 @@ def plan(obs: Observation, memory: Memory) -> Plan:
     if step is not None:
         return step
     view = view.remember(document=stored.document)
-    return carry_out_promotion(view) or (_serve(view) if serving(view) else _finish(view))
+    step = carry_out_promotion(view) or (_serve(view) if serving(view) else _finish(view))
+    return replace(step, list_pods=must_list_pods(view))
 
 
 def _without_document(obs: Observation, memory: Memory, stored: Absent | Malformed) -> Plan:

@@ -44,6 +44,8 @@ class Cluster:
         self._volumes: dict[str, str] = {}
         self._pods: dict[int, Pod] = {}
         self._wanted = 0
+        self._listed_at = 0.0
+        self._watch: anyio.CancelScope | None = None
         self._ordinal = re.compile(re.escape(settings.statefulset) + r"-(\d+)")
 
     @property
@@ -60,6 +62,16 @@ class Cluster:
     def other_controllers(self) -> int:
         """How many other controller pods of this release are ready."""
         return sum(is_ready(pod) for name, pod in self._controllers.items() if name != self._settings.identity)
+
+    @property
+    def listed_at(self) -> float:
+        """When the pods were last listed, by anyio's clock; 0 before."""
+        return self._listed_at
+
+    def look_again(self) -> None:
+        """End the watch under way: the next one begins with a list. A list under way goes on."""
+        if self._watch is not None:
+            self._watch.cancel()
 
     async def watch_pods(self, changed: PodsChanged) -> None:
         """Follow the pods until cancelled; `changed` is called with every new picture."""
@@ -146,24 +158,24 @@ class Cluster:
         listed = await call(namespace, _request_timeout=CALL_TIMEOUT_S)
         self._raw = {name_of(pod): pod for pod in listed.items if self._ours(pod)}
         self._controllers = {name_of(pod): pod for pod in listed.items if self._controller(pod)}
+        self._listed_at = anyio.current_time()
         await self._picture(changed)
-        async with watching() as stream:
-            async for event in stream.stream(
-                call, namespace, resource_version=version_of(listed), timeout_seconds=_WATCH_S
-            ):
-                pod = event["object"]
-                if isinstance(pod, client.V1Pod) and self._controller(pod):
-                    if event["type"] == "DELETED":
-                        self._controllers.pop(name_of(pod), None)
-                    else:
-                        self._controllers[name_of(pod)] = pod
-                if not isinstance(pod, client.V1Pod) or not self._ours(pod):
-                    continue
-                if event["type"] == "DELETED":
-                    self._raw.pop(name_of(pod), None)
-                else:
-                    self._raw[name_of(pod)] = pod
-                await self._picture(changed)
+        with anyio.CancelScope() as self._watch:
+            async with watching() as stream:
+                async for event in stream.stream(
+                    call, namespace, resource_version=version_of(listed), timeout_seconds=_WATCH_S
+                ):
+                    if isinstance(event["object"], client.V1Pod):
+                        await self._saw(event["object"], event["type"] == "DELETED", changed)
+
+    async def _saw(self, pod: client.V1Pod, gone: bool, changed: PodsChanged) -> None:
+        for known, wanted in ((self._controllers, self._controller(pod)), (self._raw, self._ours(pod))):
+            if wanted and gone:
+                known.pop(name_of(pod), None)
+            elif wanted:
+                known[name_of(pod)] = pod
+        if self._ours(pod):
+            await self._picture(changed)
 
     def _ours(self, pod: client.V1Pod) -> bool:
         return self._ordinal.fullmatch(name_of(pod)) is not None

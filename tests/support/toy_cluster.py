@@ -6,6 +6,7 @@ holds each acknowledged write. It is no model of Memgraph; the simulated server 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from controller.core.absorb import absorb
@@ -102,6 +103,9 @@ class Toy:
         self.stored: Stored = Absent()
         self.version = 0
         self.now = 100.0
+        self.pods_listed_at = 0.0
+        self.on_list: Callable[[], None] = lambda: None
+        """Called when the pods are listed anew: the moment for what a dead watch did not tell."""
         self.other_controllers = 1
         self.busy = False
         """Commits hold the main's lock whenever clients are let in."""
@@ -134,6 +138,7 @@ class Toy:
             users=self.users,
             orders=ReseedOrders(self.order, self.order_version),
             unix_s=1_000_000.0 + self.now,
+            pods_listed_at=self.pods_listed_at,
             request=first(self.requests),
             paused=self.paused,
             policy=self.policy,
@@ -193,6 +198,9 @@ class Toy:
             outcome = self.apply(decision.action)
             self.memory = absorb(self.memory, decision.action, outcome, self.now)
             self.now += 0.01
+        if decision.list_pods:
+            self.pods_listed_at = self.now
+            self.on_list()
         return decision
 
     def settle(self, steps: int = 1000, quiet_s: float = 5.0) -> list[Plan]:

@@ -212,6 +212,27 @@ async def test_pods_are_followed_and_deleted_by_uid(api: client.ApiClient, setti
     assert pictures[-1] == {}
 
 
+async def test_pods_are_listed_anew_when_the_watch_is_doubted(api: client.ApiClient, settings: Settings) -> None:
+    """Before a watch is under way there is nothing to doubt; afterwards the pods are listed and followed again."""
+    cluster = Cluster(api, settings)
+
+    async def changed(_: Mapping[int, Pod], __: int) -> None:
+        pass
+
+    cluster.look_again()
+    async with anyio.create_task_group() as group:
+        group.start_soon(cluster.watch_pods, changed)
+        await create_pod(api, memgraph_pod("r-0", "10.0.0.7", "c1"))
+        await until("r-0 runs", lambda: 0 in cluster.pods and cluster.pods[0].running)
+        before = cluster.listed_at
+        cluster.look_again()
+        await until("the pods are listed", lambda: cluster.listed_at > before)
+        await create_pod(api, memgraph_pod("r-1", "10.0.0.8", "c1"))
+        await until("r-1 runs", lambda: 1 in cluster.pods and cluster.pods[1].running)
+        assert set(cluster.pods) == {0, 1}
+        group.cancel_scope.cancel()
+
+
 async def test_a_pod_shows_what_it_is_told_and_keeps_the_rest(api: client.ApiClient, settings: Settings) -> None:
     """Label and condition in one write; the kubelet's condition, other labels and the transition time stay."""
     cluster = Cluster(api, settings)

@@ -160,6 +160,8 @@ class Cluster:
         self._pods: dict[int, Pod] = {}
         self._wanted = 0
         self._news = trio.Event()
+        self._listed_at = 0.0
+        self._watch: trio.CancelScope | None = None
 
     @property
     def pods(self) -> Mapping[int, Pod]:
@@ -176,6 +178,16 @@ class Cluster:
         """How many other controllers are ready, as the API server has it."""
         return len(self._ready - {self._who})
 
+    @property
+    def listed_at(self) -> float:
+        """When the pods were last listed."""
+        return self._listed_at
+
+    def look_again(self) -> None:
+        """End the watch under way, be it that its connection hangs."""
+        if self._watch is not None:
+            self._watch.cancel()
+
     def notify(self) -> None:
         """The API server's picture changed."""
         self._news.set()
@@ -189,9 +201,11 @@ class Cluster:
             self._news = trio.Event()
             if self._network.connects(self._who, "api"):
                 self._pods, self._wanted = self._source.picture(), self._source.wanted
+                self._listed_at = trio.current_time()
                 await changed(self._pods, self._wanted)
-                await self._news.wait()
-                await self._network.watching(self._who)
+                with trio.CancelScope() as self._watch:
+                    await self._news.wait()
+                    await self._network.watching(self._who)
 
     async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
         """Delete this very pod with grace 0, or with its own."""

@@ -58,6 +58,9 @@ class Truth(Commands):
         """Who diverged, and is not re-seeded without a person's word by the leader's own account (P-R2)."""
         volumes = {slot.name: slot.volume for slot in self.pods.slots.values()}
         diverged = {name for name, volume in self.diverged if volumes.get(name) == volume}
+        return diverged & self.left_alone()
+
+    def left_alone(self) -> set[str]:
+        """Who is left to a person, by the leader's own account (P-R2)."""
         leaders = [c.loop.status() for c in self.controllers.values() if c.leads and c.loop is not None]
-        left = {f"m-{i.ordinal}" for status in leaders for i in status.instances if i.left_alone is not None}
-        return diverged & left
+        return {f"m-{i.ordinal}" for status in leaders for i in status.instances if i.left_alone is not None}

@@ -120,6 +120,34 @@ async def read_port(world: World, measured: Measured) -> None:
     measured.open_ms = (max(seen, default=cut_at) - cut_at) * 1000
 
 
+async def late_promotion(world: World, measured: Measured) -> None:
+    """A leader looks at its lease and sleeps, its clock too; it promotes its candidate when another one leads."""
+    sleeper, main, candidate = world.leader, world.main, world.partner
+    assert candidate is not None, "a settled cluster is protected"
+
+    def sleep(who: str, name: str, query: str) -> None:
+        if (who, name) == (sleeper.name, candidate) and query.startswith("SET REPLICATION ROLE TO MAIN"):
+            sleeper.freeze()
+
+    world.truth.sending = sleep
+    world.pods.kill(main, restart_s=0.5)
+    await world.until(lambda: world.cut is not None, 10, "the cut")
+    await world.until(lambda: world.cut is None and world.main == main, 30, "the main to be published again")
+    await world.until(lambda: _readable(world, candidate), 30, f"{candidate} to be readable")
+    await trio.sleep(world.rng.uniform(0.0, 1.0))
+    world.truth.sending = lambda _who, _name, _query: None
+    sleeper.thaw()
+    if await world.at(lambda: world.is_main(candidate), "the late promotion", 3):
+        began = trio.current_time()
+        await world.at(lambda: not world.is_main(candidate), "its end", 30)
+        measured.open_ms = (trio.current_time() - began) * 1000
+
+
+def _readable(world: World, name: str) -> bool:
+    pod, document = world.pods.slot(name).pod, world.truth.document()
+    return pod is not None and document is not None and pod.bolt_address in document.read_addresses
+
+
 KINDS: Final[dict[str, Kind]] = {
     "stale sidecar": Kind(
         "a sidecar without the API server, during the failover of a live main", Window.STALE_SIDECAR, stale_sidecar
@@ -140,6 +168,11 @@ KINDS: Final[dict[str, Kind]] = {
         "every node loses power, flush every 10", Window.UNSYNCED, power_of_all, Shape(flush_every=10)
     ),
     "read port": Kind("the main dies: until every sidecar has seen the cut", Window.STALE_READ_PORT, read_port),
+    "late promotion": Kind(
+        "a leader that slept promotes a replica that is read: until it is demoted",
+        Window.LATE_PROMOTION,
+        late_promotion,
+    ),
 }
 
 

@@ -103,6 +103,7 @@ class Book:
         self.pods: Mapping[int, Pod] = {0: MAIN, 1: REPLICA}
         self.replicas_wanted = 2
         self.other_controllers = 0
+        self.listed_at = 0.0
         self.orders = ReseedOrders(None, "1")
         self.order_answer = ""
         self.done: list[str] = []
@@ -117,6 +118,9 @@ class Book:
             self.stored = Found(document, "2", "cm")
         else:
             raise LostAnswer("reset by peer")
+
+    def look_again(self) -> None:
+        raise AssertionError("the loop asks for that")
 
     async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:
         self.done.append(f"delete {pod.uid} {graceful=}")

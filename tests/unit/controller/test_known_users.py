@@ -81,6 +81,7 @@ class Nobody:
     pods: ClassVar[Mapping[int, Pod]] = {}
     replicas_wanted = 1
     other_controllers = 0
+    listed_at = 0.0
 
     def remaining(self) -> float:
         return 4.0
@@ -92,6 +93,9 @@ class Nobody:
         return Absent()
 
     async def write(self, document: Document, resource_version: str | None) -> None:
+        raise AssertionError("not asked for")
+
+    def look_again(self) -> None:
         raise AssertionError("not asked for")
 
     async def delete_pod(self, pod: Pod, *, graceful: bool = False) -> None:

@@ -11,6 +11,9 @@ from sim.clients import Ack, Told
 from sim.invariants.following import Following
 from sim.invariants.record import CUT_SETTLE_S
 
+DEMOTED_S = 1.0
+"""P-F7: the present leader looks every 0.5 s, and demotes whom it did not promote; the rest is for what it is doing."""
+
 
 @dataclass
 class Kept:
@@ -23,6 +26,8 @@ class Kept:
     """The sidecar did not know that its connection's epoch had ended, and should have known for a while."""
     replicated: bool = True
     read_port: bool = False
+    late_promotion: bool = False
+    """Over the read port, to a replica that a leader of an earlier term had just promoted."""
 
 
 @dataclass
@@ -30,9 +35,10 @@ class Acknowledged(Following):
     """Every write that a client was told is there."""
 
     kept: dict[str, Kept] = field(default_factory=dict)
-    accepted_at: float = -1.0
     analytical_until: dict[str, float] = field(default_factory=dict)
     """When an instance became transactional again."""
+    promoted_late_at: dict[str, float] = field(default_factory=dict)
+    """When an instance was promoted by a leader whose term had ended: it checked its lease, slept, and sent (P-W3)."""
     _newest_ack: Ack | None = None
     _note_times: list[float] = field(default_factory=list)
 
@@ -58,13 +64,17 @@ class Acknowledged(Following):
         """A write over the read port succeeded: never by a sidecar that acts on what is published (P-F4).
 
         One that has not seen the cut may still lead to the candidate, which is main by then and keeps the write; it is
-        lost only if that main vanishes before it is published.
+        lost only if that main vanishes before it is published. And a replica that a late command promotes is readable
+        until the present leader demotes it.
         """
+        late = 0.0 <= ack.sent_at - self.promoted_late_at.get(ack.instance, float("inf")) <= DEMOTED_S
         newest = max((d.epoch for at, d in self.history if at >= self.accepted_at), default=-1)
-        if self.document() is not None and ack.epoch >= newest:
+        if self.document() is not None and ack.epoch >= newest and not late:
             self.wrong(f"{ack.ident} was written over the read port by {ack.instance} in epoch {ack.epoch} (P-F4)")
         self.probes["late write over the read port"] += 1
-        self.kept[ack.ident] = Kept(ack, unfinalized=False, protected=False, stale=False, read_port=True)
+        self.kept[ack.ident] = Kept(
+            ack, unfinalized=False, protected=False, stale=False, read_port=True, late_promotion=late
+        )
 
     def wiped_by_order(self) -> None:
         """A person throws everything away: what was acknowledged is gone, and epochs begin anew."""
@@ -77,7 +87,7 @@ class Acknowledged(Following):
 
     def _stale(self, ack: Ack) -> bool:
         """Within `cutSettle` nobody was promoted, and a sidecar that has seen the cut knows better (P-C1, P-F5)."""
-        ended = next((at for at, d in self.history if d.epoch > ack.epoch and at >= self.accepted_at), None)
+        ended = self._ended(ack)
         if ended is None or ack.at - ended < CUT_SETTLE_S:
             return False
         state = next(c.sidecar.state for c in self.clients if c.name == ack.sidecar)

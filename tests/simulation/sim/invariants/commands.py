@@ -39,7 +39,7 @@ class Commands(Publications):
         if query.startswith("MATCH") and "count(" in query:
             return
         self.log(who, f"-> {name or 'nobody'}: {query}")
-        if name in self.fleet.foreign and "TO REPLICA" not in query:
+        if name in self.fleet.foreign:
             self.wrong(f"{who} sent {query!r} to {name}, which is another cluster's (P-F9)")
         if memory.term is None:
             self.wrong(f"{who} sent {query!r} to {name} without a term (P-W2)")
@@ -63,6 +63,9 @@ class Commands(Publications):
         self.heard(who, name, query)
         if query.startswith("SET REPLICATION ROLE TO MAIN"):
             self._promotions.append((trio.current_time(), name))
+            memory = self.controllers[who].memory
+            if document and memory and memory.term is not None and memory.term < document.term:
+                self.promoted_late_at[name] = trio.current_time()
 
     def acted(self, who: str, action: Action, outcome: Outcome) -> None:
         """A controller's action ended."""

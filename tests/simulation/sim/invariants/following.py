@@ -13,11 +13,16 @@ from sim.clients import Ack
 from sim.invariants.record import Record
 from sim.sidecars import Sidecar
 
+NEWS_S = 0.2
+"""How long news of the document may be under way to a sidecar whose watch works: some 0.16 s at most here."""
+
 
 @dataclass
 class Following(Record):
     """Which sidecar acts on what, and since when."""
 
+    accepted_at: float = -1.0
+    """When a person last threw everything away or accepted a loss: epochs from before compare with nothing after."""
     applied: list[tuple[float, str, int]] = field(default_factory=list)
     """(time, sidecar, epoch) of each document that a sidecar began to act on."""
     _failover_cuts: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
@@ -59,7 +64,11 @@ class Following(Record):
                     f"{ack.sidecar} forwarded the success of {ack.ident} by {ack.instance} of epoch {ack.epoch} after "
                     f"it had acted on epoch {epoch} (P-C1)"
                 )
-        document = self.document()
-        known = document is not None and document.epoch > ack.epoch and self.network.connects(ack.sidecar, "api")
+        ended = self._ended(ack)
+        known = ended is not None and ack.sent_at - ended > NEWS_S and self.network.connects(ack.sidecar, "api")
         if known and ack.instance in self.fleet.foreign:
             self.wrong(f"{ack.sidecar} led {ack.ident} to {ack.instance}, which is another cluster's (P-C4)")
+
+    def _ended(self, ack: Ack) -> float | None:
+        """When the epoch of this write's connection was followed by another one; None: it is still published."""
+        return next((at for at, d in self.history if d.epoch > ack.epoch and at >= self.accepted_at), None)

@@ -31,6 +31,9 @@ class Window(StrEnum):
     in flight when the next main was promoted, and nothing sent later."""
     STALE_READ_PORT = "StaleReadPort"
     """Written over the read port of a sidecar that had not seen the cut, to a candidate that vanished unpublished."""
+    LATE_PROMOTION = "LatePromotion"
+    """Written over the read port, to a replica that a leader promoted whose term had ended while it slept between the
+    look at its lease and the command, until the present leader demoted it."""
     UNPROTECTED = "Unprotected"
     """Nobody else held it (`serve` without a partner), and its only volume was lost."""
     UNSYNCED = "Unsynced"
@@ -78,6 +81,8 @@ class Losses(Acknowledged):
 
     def _window(self, kept: Kept) -> Window | None:
         ack = kept.ack
+        if kept.late_promotion:
+            return Window.LATE_PROMOTION
         if kept.read_port:
             return Window.STALE_READ_PORT
         if self.accepted_at >= ack.at:

@@ -83,6 +83,8 @@ async def stranger(world: World) -> None:
     world.log("-", f"FAULT {document.main_address} is another cluster's main")
     world.reuse_address(document.main_address, "x-0")
     reached(world, 15)
+    if stale == world.leader.name:
+        await world.must(lambda: world.epoch > epoch, 2.0, "the main to be given up, since a stranger answers (P-F9)")
     await trio.sleep(world.rng.uniform(1.0, 6.0))
     world.api.trouble.pop(stale, None)
     world.network.resume_watches(stale)

@@ -85,10 +85,21 @@ async def empty_main(world: World) -> None:
         reached(world, 8)
     await trio.sleep(world.rng.uniform(10.0, 25.0))
     world.log("-", f"HEALED the person names {full} instead, and throws what {empty} holds away")
+    databases = {name: world.fleet.instances[name].database_uuid for name in world.names()}
     world.name_last_main(full)
     world.pods.wipe(empty)
     for client in world.clients:
         client.resting = False
+    for name in databases:
+        if name != empty and databases[name] != databases[full]:
+            await _begin_anew(world, name)
+
+
+async def _begin_anew(world: World, name: str) -> None:
+    """It was empty, too, and has followed the empty main: what it holds only a person may move aside (P-R2)."""
+    if await world.until(lambda: name in world.truth.left_alone(), 30.0, f"{name} to be left to a person"):
+        world.log("-", f"A PERSON has {name} begin anew")
+        world.ask("reseed", name.rpartition("-")[2])
 
 
 SCENARIOS: Final[dict[str, Aimed]] = {

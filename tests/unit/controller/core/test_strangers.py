@@ -7,6 +7,7 @@ from toy_cluster import Toy, serving
 
 from controller.core.actions import Demote, Drop, Mark, Promote, Prove, Register
 from controller.core.model import Role
+from controller.core.strangers import LOOK_EVERY_S
 
 
 def _stranger_at(toy: Toy, ordinal: int) -> None:
@@ -45,3 +46,37 @@ def test_a_stranger_is_not_taken_for_a_finished_failover(stranger: int) -> None:
     assert all(isinstance(action, Demote) for action in _commands_to(toy, stranger)), "P-F9 lets any other main have it"
     assert toy.document.phase == ("serving" if stranger == 0 else "cut")
     assert toy.document.master_index == (1 if stranger == 0 else 0)
+
+
+def test_a_stranger_at_the_main_s_address_has_the_pods_listed_and_the_main_is_given_up() -> None:
+    """The watch that would tell of the pod's end may be dead, and clients write to the stranger meanwhile (P-F9)."""
+    toy = serving()
+    toy.on_list = lambda: toy.fail(0, "gone")
+    _stranger_at(toy, 0)
+    assert toy.step().list_pods
+    toy.settle()
+    assert toy.document.phase == "serving"
+    assert toy.document.master_index == 1
+
+
+def test_pods_that_are_confirmed_are_listed_once_a_second() -> None:
+    toy = serving()
+    _stranger_at(toy, 0)
+    began, listed = toy.now, 0
+    while toy.now < began + 10:
+        listed += toy.step().list_pods
+    assert 2 <= listed <= 10 / LOOK_EVERY_S + 1
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_second_main_of_another_database_is_demoted_only_if_its_pod_is_still_there(gone: bool) -> None:
+    toy = serving()
+    toy.fail(0, "silent")
+    toy.settle()
+    assert toy.document.master_index == 1
+    _stranger_at(toy, 0)
+    if gone:
+        toy.on_list = lambda: toy.fail(0, "gone")
+    toy.log.clear()
+    toy.settle()
+    assert bool(_commands_to(toy, 0)) is not gone
