@@ -168,8 +168,8 @@ class Model:
         self.client_eof = True
         if self.stage is Stage.PUMPING:
             self._pass(len(self._up))
-        elif self.stage is not Stage.DRAINING:
-            self.finish()
+        elif self.stage is not Stage.DRAINING and not (self.stage is Stage.HELD and self.raw):
+            self.finish()  # a client that speaks no Bolt may have said all it wants to say, and waits for an upstream
 
     def wait(self) -> None:
         """The timer ran out."""

@@ -24,7 +24,7 @@ class Referee:
 
     def attach(self) -> None:
         """A dial succeeded."""
-        if self.model.stage is Stage.HELD and not self.model.client_eof:
+        if self.model.stage is Stage.HELD:
             self.link.attach()
             self.model.attach()
             self.compare()
@@ -83,6 +83,7 @@ class Referee:
         assert link.client.eof == model.fin, "the client's FIN"
         if link.upstream is not None:
             assert bytes(link.upstream.got) == model.passed, "the upstream"
+            assert link.upstream.eof == model.client_eof or model.stage is not Stage.PUMPING, "the upstream's FIN"
             assert link.upstream.gone == (model.stage in (Stage.AWAITING, Stage.ENDED)), "the upstream's connection"
 
     def end(self) -> None:

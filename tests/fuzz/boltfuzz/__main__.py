@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ RUNS: Final = 1_000_000
 BYTES_MAX: Final = 256
 """Of an input: a hundred steps of a dialogue. Longer seeds are cut: most reach beyond the log-on all the same."""
 _FOUND: Final = re.compile(r"Test unit written to (\S+)")
+_INTERRUPTED: Final = 72  # libFuzzer's exit code
 _EXECUTED: Final = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 
 
@@ -37,11 +39,15 @@ def fuzz(runs: int, seed: int, plant: str, keep: Path) -> dict[str, Any]:
         started = time.monotonic()
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as engine:
             assert engine.stderr is not None
-            said = _shown(engine.stderr)
+            lines: list[str] = []
+            with suppress(KeyboardInterrupt):  # the engine gets it, too, and says how far it came
+                _show(engine.stderr, lines)
+            _show(engine.stderr, lines)
         seconds = time.monotonic() - started
+    said = "".join(lines)
     executed = _EXECUTED.search(said)
     found = _FOUND.findall(said)
-    if executed is None or (engine.returncode and not found):
+    if executed is None or (engine.returncode not in (0, _INTERRUPTED) and not found):
         raise SystemExit(f"the engine failed (exit {engine.returncode}):\n{said[-2000:]}")
     inputs = int(executed[1])
     return {
@@ -50,14 +56,12 @@ def fuzz(runs: int, seed: int, plant: str, keep: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(lines: Any) -> str:
-    """All that the engine says; its progress is shown as it comes."""
-    said = []
-    for line in lines:
-        said.append(line)
+def _show(output: Iterable[str], lines: list[str]) -> None:
+    """Keep all that the engine says; its progress is shown as it comes."""
+    for line in output:
+        lines.append(line)
         if line.startswith("#") and "pulse" in line:
             print(line, end="", flush=True)
-    return "".join(said)
 
 
 def main() -> int:
