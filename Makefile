@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover drivers fuzz constraints clean
+  kubernetes-binaries sandbox memgraph-bench failover drivers neo4j fuzz constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -28,6 +28,7 @@ help:
 	@echo '                        it writes docs/failover.md and its plot; half an hour'
 	@echo 'make drivers            what an app sees when the main changes, for each of eight drivers (DRIVERS=a,b, JSON=path);'
 	@echo '                        with all of them it writes docs/drivers.md; installs what is missing: 2 min, then 3'
+	@echo 'make neo4j              the sidecar before a real Neo4j, which it installs (130 MB, needs Java and Maven)'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make constraints        pin the dependencies anew'
 
@@ -116,6 +117,10 @@ failover: $(VENV)/.bench
 drivers: $(VENV)/.drivers
 	@PYTHONPATH=tests/bench:tests/support $(BIN)/python -m drivers $(if $(DRIVERS),--drivers '$(DRIVERS)') \
 	  $(if $(JSON),--json '$(JSON)')
+
+neo4j: $(VENV)/.clients
+	@$(BIN)/python tests/support/neo4j_server.py
+	@$(BIN)/python -m pytest -q tests/integration/sidecar/test_sidecar_neo4j.py
 
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \

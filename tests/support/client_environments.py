@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from client_kinds import ENVIRONMENTS, ROOT, NodeClient, PythonClient
+from client_kinds import ENVIRONMENTS, ROOT, Installable, NodeClient, PythonClient
 from compiled_clients import GoClient, JavaClient, RustClient
 
 Client = PythonClient | NodeClient
@@ -30,13 +30,13 @@ CLIENTS: Final[tuple[Client, ...]] = (
 DRIVERS: Final[tuple[Driver, ...]] = (*CLIENTS, JavaClient("neo4j_java"), GoClient("neo4j_go"), RustClient("neo4rs"))
 
 
-def installed(client: Driver) -> bool:
+def installed(client: Installable) -> bool:
     """Whether it is there, with the same pins."""
     stamp = client.directory / ".pins"
     return stamp.exists() and stamp.read_text() == _key(client)
 
 
-def ensure(client: Driver) -> None:
+def ensure(client: Installable) -> None:
     """Install a client, unless it is there with the same pins."""
     with _lock(client):
         if installed(client):
@@ -47,12 +47,12 @@ def ensure(client: Driver) -> None:
         (client.directory / ".pins").write_text(_key(client))
 
 
-def _key(client: Driver) -> str:
+def _key(client: Installable) -> str:
     return hashlib.sha256(sys.version.encode() + b"".join(pin.read_bytes() for pin in client.pins)).hexdigest()
 
 
 @contextmanager
-def _lock(client: Driver) -> Iterator[None]:
+def _lock(client: Installable) -> Iterator[None]:
     ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
     with (ENVIRONMENTS / f"{client.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

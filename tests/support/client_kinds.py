@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 ROOT: Final = Path(__file__).parents[2]
 PROGRAMS: Final = ROOT / "tests" / "clients" / "programs"
@@ -18,6 +18,28 @@ ENVIRONMENTS: Final = ROOT / ".venv" / "clients"
 
 Command = tuple[list[str], dict[str, str]]
 """A program's command line, and additions to its environment."""
+
+
+class Installable(Protocol):
+    """What has an environment of its own, made anew when its pins change."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it is installed."""
+
+    @property
+    def pins(self) -> tuple[Path, ...]:
+        """What decides whether an environment is still the right one."""
+
+    def obstacle(self) -> str | None:
+        """Why it can't be had on this machine, and what would help."""
+
+    def install(self) -> None:
+        """Make the environment."""
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,7 @@ class JavaClient(_Compiled):
     def install(self) -> None:
         """Make the environment."""
         self._copy()
-        run(
-            "mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=lib",
-            "-DincludeScope=runtime", cwd=self.directory,
-        )  # fmt: skip
+        copy_jars(self.directory)
         run("javac", "-cp", "lib/*", "-d", "classes", "Change.java", cwd=self.directory)
 
     def change_command(self) -> Command:
@@ -88,3 +85,11 @@ class RustClient(_Compiled):
     def change_command(self) -> Command:
         """The program that goes through a change of the main."""
         return [str(self.directory / "target" / "debug" / "change")], {}
+
+
+def copy_jars(directory: Path) -> None:
+    """Fill `lib` with what the pom.xml beside it names, and all that needs."""
+    run(
+        "mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=lib",
+        "-DincludeScope=runtime", cwd=directory,
+    )  # fmt: skip
