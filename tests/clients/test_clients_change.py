@@ -10,11 +10,9 @@ import pytest
 from client_environments import CLIENTS, DRIVERS, Driver, ensure, installed
 from drivers.cells import wrong
 from drivers.conductor import Conductor, conductor
-from drivers.explain import unexplained
+from drivers.explain import TRIES_AGAIN, unexplained
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120), pytest.mark.xdist_group("drivers")]
-TRIES_AGAIN: Final = ("neo4j_javascript", "neo4j_java")
-"""Whatever became of its COMMIT."""
 WHOLE: Final = ("neo4j-6", "neo4j_javascript")
 """Which are asked more than the others."""
 CELLS: Final = [

@@ -15,19 +15,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from client_kinds import ENVIRONMENTS, ROOT, Installable, NodeClient, PythonClient
+from client_kinds import ENVIRONMENTS, ROOT, Installable, NodeClient, PythonClient, RoutedClient
 from compiled_clients import GoClient, JavaClient, RustClient
 
 Client = PythonClient | NodeClient
-Driver = Client | JavaClient | GoClient | RustClient
+Driver = Client | RoutedClient | JavaClient | GoClient | RustClient
+PYMGCLIENT: Final = PythonClient("pymgclient", "client_pymgclient.py")
+GQLALCHEMY: Final = PythonClient("gqlalchemy", "client_gqlalchemy.py")
 CLIENTS: Final[tuple[Client, ...]] = (
     PythonClient("neo4j-5", "neo4j_python.py"),
     PythonClient("neo4j-6", "neo4j_python.py"),
-    PythonClient("pymgclient", "client_pymgclient.py"),
-    PythonClient("gqlalchemy", "client_gqlalchemy.py"),
+    PYMGCLIENT,
+    GQLALCHEMY,
     NodeClient("neo4j_javascript"),
 )
-DRIVERS: Final[tuple[Driver, ...]] = (*CLIENTS, JavaClient("neo4j_java"), GoClient("neo4j_go"), RustClient("neo4rs"))
+DRIVERS: Final[tuple[Driver, ...]] = (
+    *CLIENTS,
+    RoutedClient(PYMGCLIENT, "routed_pymgclient.py"),
+    RoutedClient(GQLALCHEMY, "routed_gqlalchemy.py"),
+    JavaClient("neo4j_java"),
+    GoClient("neo4j_go"),
+    RustClient("neo4rs"),
+)
 
 
 def installed(client: Installable) -> bool:
@@ -42,7 +51,7 @@ def ensure(client: Installable) -> None:
         if installed(client):
             return
         shutil.rmtree(client.directory, ignore_errors=True)
-        print(f"Installing the client {client.name} into {client.directory.relative_to(ROOT)}", file=sys.stderr)
+        print(f"Installing {client.name} into {client.directory.relative_to(ROOT)}", file=sys.stderr)
         client.install()
         (client.directory / ".pins").write_text(_key(client))
 
@@ -54,7 +63,7 @@ def _key(client: Installable) -> str:
 @contextmanager
 def _lock(client: Installable) -> Iterator[None]:
     ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-    with (ENVIRONMENTS / f"{client.name}.lock").open("w") as file:
+    with client.directory.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

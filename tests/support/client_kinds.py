@@ -80,6 +80,41 @@ class PythonClient:
 
 
 @dataclass(frozen=True)
+class RoutedClient:
+    """A Python client used in its other way: it asks where the main is before it connects. Installed once for both."""
+
+    client: PythonClient
+    program: str
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+        return f"{self.client.name}-routed"
+
+    @property
+    def directory(self) -> Path:
+        """Where it is installed."""
+        return self.client.directory
+
+    @property
+    def pins(self) -> tuple[Path, ...]:
+        """What decides whether an environment is still the right one."""
+        return self.client.pins
+
+    def obstacle(self) -> str | None:
+        """Why it can't be had on this machine, and what would help."""
+        return self.client.obstacle()
+
+    def install(self) -> None:
+        """Make the environment."""
+        self.client.install()
+
+    def change_command(self) -> Command:
+        """The program that goes through a change of the main."""
+        return [str(self.directory / "bin" / "python"), str(CHANGE / self.program)], {}
+
+
+@dataclass(frozen=True)
 class NodeClient:
     """A driver from the package-lock.json of its folder under PROGRAMS, beside client.cjs."""
 

@@ -13,6 +13,8 @@ from drivers.cells import NOTHING, Cell
 
 NEO4J_PYTHON: Final = ("neo4j-5", "neo4j-6")
 MGCLIENT: Final = ("pymgclient", "gqlalchemy")
+TRIES_AGAIN: Final = ("neo4j_javascript", "neo4j_java", "pymgclient-routed", "gqlalchemy-routed")
+"""Whatever became of their COMMIT."""
 _TRANSIENT: Final = "Neo.TransientError.General.DatabaseUnavailable"
 
 
@@ -56,7 +58,7 @@ NOTES: Final = (
         applied=(1,),
     ),
     Note(
-        ("neo4j_javascript", "neo4j_java"), ("commit",), ("kill",), (NOTHING,),
+        TRIES_AGAIN, ("commit",), ("kill",), (NOTHING,),
         "The same unknown outcome (P-C1), but this driver takes a lost COMMIT for a failed attempt and runs the "
         "managed transaction again. The first one had reached the partner, so the write is there twice. No proxy can "
         "know better; a write that must not happen twice carries a key of its own: `MERGE`, or a constraint.",

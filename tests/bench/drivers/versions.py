@@ -12,6 +12,8 @@ _PINNED: Final = {
     "neo4j-6": r"^neo4j==(\S+)",
     "pymgclient": r"^pymgclient==(\S+)",
     "gqlalchemy": r"^gqlalchemy==(\S+)",
+    "pymgclient-routed": r"^pymgclient==(\S+)",
+    "gqlalchemy-routed": r"^gqlalchemy==(\S+)",
     "neo4j_javascript": r'"neo4j-driver": "([^"]+)"',
     "neo4j_java": r"<artifactId>neo4j-java-driver</artifactId>\s*<version>([^<]+)",
     "neo4j_go": r"neo4j-go-driver/v5 v(\S+)$",

@@ -51,6 +51,15 @@ class App:
             self._errors.append(described(error))
             raise
 
+    def counted(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A unit of work for a driver that calls it as often as it likes."""
+
+        def counted(transaction: Any) -> Any:
+            with self.attempt():
+                return work(transaction)
+
+        return counted
+
     def run(self, state: Callable[[App], None]) -> None:
         """Do it, and say what came of it."""
         failure: dict[str, str] | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import neo4j
 from conducted import HALF, READ, ROWS, WRITE, App
@@ -13,7 +12,7 @@ from conducted import HALF, READ, ROWS, WRITE, App
 def idle(session: neo4j.Session, app: App) -> None:
     session.execute_write(lambda tx: tx.run(WRITE, id=f"{app.id} before").consume())
     app.ready()
-    session.execute_write(_attempt(app, lambda tx: tx.run(WRITE, id=app.id).consume()))
+    session.execute_write(app.counted(lambda tx: tx.run(WRITE, id=app.id).consume()))
 
 
 def stream(session: neo4j.Session, app: App) -> None:
@@ -23,7 +22,7 @@ def stream(session: neo4j.Session, app: App) -> None:
             if app.rows == HALF:
                 app.ready()
 
-    session.execute_read(_attempt(app, read))
+    session.execute_read(app.counted(read))
 
 
 def transaction(session: neo4j.Session, app: App) -> None:
@@ -32,7 +31,7 @@ def transaction(session: neo4j.Session, app: App) -> None:
         app.ready()
         tx.run("RETURN 1").consume()
 
-    session.execute_write(_attempt(app, write))
+    session.execute_write(app.counted(write))
 
 
 def commit(session: neo4j.Session, app: App) -> None:
@@ -40,15 +39,7 @@ def commit(session: neo4j.Session, app: App) -> None:
         tx.run(WRITE, id=app.id).consume()
         app.ready()
 
-    session.execute_write(_attempt(app, write))
-
-
-def _attempt(app: App, work: Callable[[neo4j.ManagedTransaction], Any]) -> Callable[[neo4j.ManagedTransaction], Any]:
-    def counted(tx: neo4j.ManagedTransaction) -> Any:
-        with app.attempt():
-            return work(tx)
-
-    return counted
+    session.execute_write(app.counted(write))
 
 
 STATES: Final = {"idle": idle, "stream": stream, "transaction": transaction, "commit": commit}
