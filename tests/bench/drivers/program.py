@@ -71,10 +71,11 @@ async def program(client: Driver, state: str, address: str, unique: str, log: Pa
     """Start it, and end it however the block is left. `address` is host:port."""
     command, environment = client.change_command()
     host, _, port = address.rpartition(":")
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with log.open("ab") as file:
         process = await anyio.open_process(
             [*command, state, host, port, unique],
-            env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
+            env={**ours, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
         )  # fmt: skip
     async with process:
         try:
