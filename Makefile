@@ -27,7 +27,7 @@ help:
 	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
 	@echo '                        it writes docs/failover.md and its plot; half an hour'
 	@echo 'make drivers            what an app sees when the main changes, for each of eight drivers (DRIVERS=a,b, JSON=path);'
-	@echo '                        with all of them it writes docs/drivers.md; installs what is missing: 2 min, then 3'
+	@echo '                        with all of them it writes docs/drivers.md; installs what is missing: 2 min, then 4'
 	@echo 'make neo4j              the sidecar before a real Neo4j, which it installs (130 MB, needs Java and Maven)'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make constraints        pin the dependencies anew'

@@ -12,6 +12,7 @@ STATES: Final = {
     "idle": "a connection is in the pool, or just open; the app's next write comes during the cut",
     "stream": "half of a result is read",
     "transaction": "a transaction is open that has written; its next query comes during the cut",
+    "commit-undecided": "COMMIT is sent; the partner has prepared the write, and the main has not heard of it",
     "commit": "COMMIT is sent; main and partner hold the write, the answer is not out yet",
 }
 EVENTS: Final = {"planned": "a planned switchover", "kill": "kill -9 of the main"}

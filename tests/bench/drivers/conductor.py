@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,23 @@ _STEP_S: Final = 20.0
 _COUNT: Final = "MATCH (n:Change {id: $id}) RETURN count(n) AS count"
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How an answer to COMMIT is held back: the partner executes this RPC of the main and does not say so.
+
+    `reached`: from the partner's state before and now, whether it has.
+    """
+
+    rpc: str
+    reached: Callable[[dict[str, Any], dict[str, Any]], bool]
+
+
+_HOLDS: Final = {
+    "commit-undecided": Hold("prepare", lambda _, now: now["prepared"] is not None),
+    "commit": Hold("finalize", lambda before, now: now["vertex_count"] > before["vertex_count"]),
+}
+
+
 class StuckError(Exception):
     """A step of a cell did not happen; the message says which."""
 
@@ -52,10 +70,12 @@ class Conductor:
         before = self._document()
         unique = str(uuid.uuid4())
         log = self._world.folder / f"{client.name}-{state}-{event}.log"
-        async with program(client, state, self._sidecar().removeprefix("bolt://"), unique, log) as app:
+        hold = _HOLDS.get(state)
+        address = self._sidecar().removeprefix("bolt://")
+        async with program(client, "commit" if hold else state, address, unique, log) as app:
             await app.ready()
-            if state == "commit":
-                at = await self._during_commit(app, event, before)
+            if hold is not None:
+                at = await self._during_commit(app, event, before, hold)
             else:
                 at = await self._happen(event)
                 await self._sidecar_acted(before)
@@ -68,14 +88,18 @@ class Conductor:
         applied = await self._count(unique)
         return cell(client.name, state, event, done=done, elapsed_s=elapsed_s, applied=applied)
 
-    async def _during_commit(self, app: Program, event: str, before: Document) -> float:
-        """The partner executes the second phase and does not say so: the main holds back its answer to the client."""
+    async def _during_commit(self, app: Program, event: str, before: Document, hold: Hold) -> float:
+        """Let the app commit and the main change while the partner's answer to the main is held back."""
         partner = self._partner(before)
-        held = await self._vertices(partner)
-        await _tell(partner, {"knob": "hang", "rpc": "finalize", "when": "after", "times": 1})
+        at_rest = await _tell(partner, {"show": "state"})
+
+        async def reached() -> bool:
+            return hold.reached(at_rest, await _tell(partner, {"show": "state"}))
+
+        await _tell(partner, {"knob": "hang", "rpc": hold.rpc, "when": "after", "times": 1})
         try:
             await app.go_on()
-            await self._until(lambda: self._has_more(partner, held), "COMMIT did not reach the partner")
+            await self._until(reached, "COMMIT did not reach the partner")
             at = await self._happen(event)
             if event == "planned":
                 await self._sidecar_acted(before)
@@ -111,12 +135,6 @@ class Conductor:
         async with AsyncGraphDatabase.driver(uri) as driver, driver.session() as session:
             record = await (await session.run(_COUNT, id=unique)).single(strict=True)
             return int(record["count"])
-
-    async def _has_more(self, instance: dict[str, Any], vertices: int) -> bool:
-        return await self._vertices(instance) > vertices
-
-    async def _vertices(self, instance: dict[str, Any]) -> int:
-        return int((await _tell(instance, {"show": "state"}))["vertex_count"])
 
     async def _until(self, condition: Callable[[], Any], what: str) -> None:
         with anyio.move_on_after(_STEP_S):

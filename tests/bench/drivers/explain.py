@@ -6,7 +6,8 @@ unexplained, and `make drivers` fails: either a driver has changed, or we have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from drivers.cells import NOTHING, Cell
@@ -15,19 +16,20 @@ NEO4J_PYTHON: Final = ("neo4j-5", "neo4j-6")
 MGCLIENT: Final = ("pymgclient", "gqlalchemy")
 TRIES_AGAIN: Final = ("neo4j_javascript", "neo4j_java", "pymgclient-routed", "gqlalchemy-routed")
 """Whatever became of their COMMIT."""
+COMMITS: Final = ("commit", "commit-undecided")
 _TRANSIENT: Final = "Neo.TransientError.General.DatabaseUnavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`seen`: what the app saw, in any of these spellings. `applied`: how often the write is there."""
+    """`seen`: what the app saw, in any of these spellings. `applied`: how often the write is there, by state; else 0."""
 
     drivers: tuple[str, ...]
     states: tuple[str, ...]
     events: tuple[str, ...]
     seen: tuple[str, ...]
     text: str
-    applied: tuple[int, ...] = (0,)
+    applied: Mapping[str, int] = field(default_factory=dict)
 
     def fits(self, cell: Cell) -> bool:
         """Whether it explains this cell."""
@@ -36,33 +38,34 @@ class Note:
             and cell.state in self.states
             and cell.event in self.events
             and cell.seen in self.seen
-            and cell.applied in self.applied
+            and cell.applied == self.applied.get(cell.state, 0)
         )
 
 
 _BOTH: Final = ("planned", "kill")
 NOTES: Final = (
     Note(
-        (*NEO4J_PYTHON, "neo4j_go", "neo4rs"), ("commit",), ("kill",),
+        (*NEO4J_PYTHON, "neo4j_go", "neo4rs"), COMMITS, ("kill",),
         ("IncompleteCommit", "ConnectivityError", "IOError"),
         "A COMMIT without an answer has an unknown outcome: after a failover the sidecar forwards nothing more of the "
-        "old main (P-C1), and does not make up an answer. The driver says so and leaves the rest to the app. Here the "
-        "partner had the write, so it is there, once.",
-        applied=(1,),
+        "old main (P-C1), and does not make up an answer. The driver says so and leaves the rest to the app: the write "
+        "is there if the partner was told of the decision (`commit`), and is not if it was not (`commit-undecided`).",
+        applied={"commit": 1},
     ),
     Note(
-        MGCLIENT, ("commit",), ("kill",), ("TransientError",),
+        MGCLIENT, COMMITS, ("kill",), ("TransientError",),
         "The same unknown outcome (P-C1), under a name that promises more: mgclient calls every lost connection a "
-        "TransientError, before a COMMIT and after it. The write is there, so an app that tries again by that name "
-        "writes it twice.",
-        applied=(1,),
+        "TransientError, before a COMMIT and after it. An app that tries again by that name writes twice in the column "
+        "`commit`.",
+        applied={"commit": 1},
     ),
     Note(
         TRIES_AGAIN, ("commit",), ("kill",), (NOTHING,),
         "The same unknown outcome (P-C1), but this driver takes a lost COMMIT for a failed attempt and runs the "
-        "managed transaction again. The first one had reached the partner, so the write is there twice. No proxy can "
-        "know better; a write that must not happen twice carries a key of its own: `MERGE`, or a constraint.",
-        applied=(2,),
+        "managed transaction again. That is right for `commit-undecided`; here the first one had reached the partner, "
+        "so the write is there twice. No proxy can know better; a write that must not happen twice carries a key of "
+        "its own: `MERGE`, or a constraint.",
+        applied={"commit": 2},
     ),
     Note(
         MGCLIENT, ("idle",), _BOTH, ("TransientError",),

@@ -15,6 +15,7 @@ from drivers.versions import version
 
 USUAL = Cell("neo4j-6", "commit", "planned", NOTHING, False, 80, 0, 0, 1, 1, "", 0, ())
 LOST_ANSWER = replace(USUAL, event="kill", seen="IncompleteCommit", elapsed_ms=8)
+UNDECIDED = replace(LOST_ANSWER, state="commit-undecided", applied=0)
 TWICE = replace(USUAL, driver="neo4j_java", event="kill", retried=True, attempts=2, applied=2, duplicates=1)
 STREAM = replace(USUAL, state="stream", applied=0, rows=ROWS)
 
@@ -64,7 +65,7 @@ def test_a_usual_cell_needs_no_note(one: Cell) -> None:
     assert unexplained(one) is None
 
 
-@pytest.mark.parametrize("one", [LOST_ANSWER, TWICE])
+@pytest.mark.parametrize("one", [LOST_ANSWER, UNDECIDED, TWICE])
 def test_an_unusual_cell_has_one(one: Cell) -> None:
     assert not is_usual(one)
     number = note(one)
@@ -77,6 +78,7 @@ def test_a_note_explains_no_more_than_it_says() -> None:
     for other in (
         replace(LOST_ANSWER, event="planned"),
         replace(LOST_ANSWER, seen="ServiceUnavailable"),
+        replace(LOST_ANSWER, state="commit-undecided"),
         replace(LOST_ANSWER, applied=2, duplicates=1),
         replace(TWICE, driver="neo4j-6"),
         replace(TWICE, applied=3, duplicates=2),
@@ -92,7 +94,7 @@ def test_cells_as_text() -> None:
 
 def test_the_page_gets_a_table_an_event_and_the_notes_that_were_used() -> None:
     text = tables([USUAL, LOST_ANSWER], {"neo4j-6": "6.4.1"}, "machine")
-    assert "| neo4j-6 6.4.1 |  |  |  | nothing, 80 ms |" in text
+    assert "| neo4j-6 6.4.1 |  |  |  |  | nothing, 80 ms |" in text
     assert text.count("- [") == 1
     assert all(what in text for what in EVENTS.values())
     assert replaced(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\nnew\n{END}\nb"
