@@ -22,7 +22,7 @@ _TRANSIENT: Final = "Neo.TransientError.General.DatabaseUnavailable"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`seen`: what the app saw, in any of these spellings. `applied`: how often the write is there, by state; else 0."""
+    """`seen`: what the app saw, in any of these words. `applied`: how often the write is there, by state (else 0)."""
 
     drivers: tuple[str, ...]
     states: tuple[str, ...]
