@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover fuzz constraints clean
+  kubernetes-binaries sandbox memgraph-bench failover drivers neo4j fuzz constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -26,6 +26,9 @@ help:
 	@echo 'make memgraph-bench     how fast the simulated Memgraph takes writes (JSON=path writes the figures)'
 	@echo 'make failover           how long a failover takes, by fault and by stage (RUNS, KINDS, JSON=path); with every kind'
 	@echo '                        it writes docs/failover.md and its plot; half an hour'
+	@echo 'make drivers            what an app sees when the main changes, for each of eight drivers (DRIVERS=a,b, JSON=path);'
+	@echo '                        with all of them it writes docs/drivers.md; installs what is missing: 2 min, then 4'
+	@echo 'make neo4j              the sidecar before a real Neo4j, which it installs (130 MB, needs Java and Maven)'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make constraints        pin the dependencies anew'
 
@@ -56,9 +59,14 @@ $(VENV)/.fuzz: constraints/fuzz.txt pyproject.toml
 	$(call install,fuzz)
 
 # The drivers that tests/clients runs, each in an environment of its own; those that can't be had are named.
-$(VENV)/.clients: $(VENV)/.dev tests/support/client_environments.py $(wildcard constraints/clients-*.txt) \
-  $(wildcard tests/clients/programs/*/package-lock.json)
+$(VENV)/.clients: $(VENV)/.dev tests/support/client_environments.py tests/support/client_kinds.py \
+  $(wildcard constraints/clients-*.txt) $(wildcard tests/clients/programs/*/package-lock.json)
 	@$(BIN)/python tests/support/client_environments.py
+	@touch $@
+
+# Those that are compiled, too.
+$(VENV)/.drivers: $(VENV)/.clients tests/support/compiled_clients.py $(shell find tests/clients/programs/change -type f)
+	@$(BIN)/python tests/support/client_environments.py --all
 	@touch $@
 
 demo: $(VENV)/.sandbox
@@ -105,6 +113,14 @@ memgraph-bench: $(VENV)/.dev
 failover: $(VENV)/.bench
 	@PYTHONPATH=tests/bench $(BIN)/python -m failover $(if $(RUNS),--runs '$(RUNS)') $(if $(KINDS),--kinds '$(KINDS)') \
 	  $(if $(JSON),--json '$(JSON)')
+
+drivers: $(VENV)/.drivers
+	@PYTHONPATH=tests/bench:tests/support $(BIN)/python -m drivers $(if $(DRIVERS),--drivers '$(DRIVERS)') \
+	  $(if $(JSON),--json '$(JSON)')
+
+neo4j: $(VENV)/.clients
+	@$(BIN)/python tests/support/neo4j_server.py
+	@$(BIN)/python -m pytest -q tests/integration/sidecar/test_sidecar_neo4j.py
 
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \

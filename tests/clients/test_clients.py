@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 import trustme
-from client_environments import CLIENTS, Client, ensure
+from client_environments import CLIENTS, DRIVERS, Client, ensure
 from memgraph_process import ADDRESS, Memgraph, eventually, memgraphs
 
 from sandbox.memgraph.core import errors
@@ -179,7 +179,12 @@ def test_wrong_password(guarded: Server, client: Client) -> None:
     assert {event["by"] for event in events if event["event"] == "SessionEnded"} == {"login refused"}
 
 
-def test_missing_node_is_said_with_the_command_that_helps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_language_is_said_with_what_helps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    obstacles = {client.name: client.obstacle() for client in CLIENTS if client.obstacle()}
-    assert obstacles == {"neo4j_javascript": "node and npm are missing: apt-get install nodejs npm"}
+    obstacles = {client.name: client.obstacle() for client in DRIVERS if client.obstacle()}
+    assert obstacles == {
+        "neo4j_javascript": "node and npm are missing: apt-get install nodejs npm",
+        "neo4j_java": "mvn and javac are missing: apt-get install maven default-jdk-headless",
+        "neo4j_go": "go is missing: apt-get install golang-go",
+        "neo4rs": "cargo is missing: apt-get install cargo",
+    }

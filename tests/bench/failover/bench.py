@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+from settling import serves_anew, settle
 
 from failover.faults import Kind, Target
 from failover.stages import Incomplete, Run, Step, measure, parse
@@ -23,13 +24,11 @@ from sandbox.demo.readback import read_back
 from sandbox.demo.tail import Tails
 from sandbox.world import World
 from sidecar.contract import names
-from sidecar.contract.state import Document, Phase
+from sidecar.contract.state import Document
 
 _APP: Final = "app-0"
 _PUBLISH_S: Final = 30.0
 """The slowest kind waits for a Lease (4 s), then for a main that does not answer."""
-_SETTLE_S: Final = 20.0
-"""A deleted pod ends after 5 s, starts again and gets what it missed."""
 _WRITES: Final = 25
 """Acknowledged writes before a fault and after it: half a second of the app's pace."""
 _WRITES_S: Final = 20.0
@@ -50,10 +49,9 @@ class BenchError(Exception):
 class Bench:
     """A settled world with an app that writes through its sidecar. Make it with `bench`."""
 
-    def __init__(self, world: World, control: Control, replicas: int) -> None:
+    def __init__(self, world: World, control: Control) -> None:
         self._world = world
         self._control = control
-        self._replicas = replicas
         self._logs = Tails(world.folder, f"pods/{manifests.RELEASE}_*-controller-*/controller.log")
         self._histories = Tails(world.folder, "history/*.jsonl")
         self._steps: list[Step] = []
@@ -68,7 +66,7 @@ class Bench:
         fault = await kind.inject(target)
         try:
             await self._world.wait_until(
-                lambda world: _serves_anew(world, before), deadline_s=_PUBLISH_S, what="no main was published"
+                lambda world: serves_anew(world, before), deadline_s=_PUBLISH_S, what="no main was published"
             )
             published = time.time()
             await self._writes(published)
@@ -77,8 +75,8 @@ class Bench:
         return self._measured(fault, before)
 
     async def settle(self) -> None:
-        """Wait until a main serves, protected, every replica follows, and both controllers are ready."""
-        await self._world.wait_until(self._is_settled, deadline_s=_SETTLE_S, what="the cluster has not settled")
+        """Wait until nothing is left of the last fault. Raises WorldError."""
+        await settle(self._world)
 
     async def lost(self) -> list[str]:
         """Stop the app, read everything back: what was acknowledged and is not there, a sentence each."""
@@ -137,18 +135,6 @@ class Bench:
             raise BenchError(f"there is no valid document: the logs are in {self._world.folder}")
         return document
 
-    def _is_settled(self, world: World) -> bool:
-        document = world.document
-        controllers = world.state.get("controllers", ())
-        return (
-            document is not None
-            and document.phase is Phase.SERVING
-            and document.sync is not None
-            and len(document.read_addresses) == self._replicas
-            and any(item["leader"] for item in controllers)
-            and all(item["pid"] and world.ready(manifests.RELEASE, item["pod"]) for item in controllers)
-        )
-
 
 @asynccontextmanager
 async def bench(folder: Path, progress: Callable[[str], None]) -> AsyncIterator[Bench]:
@@ -164,11 +150,6 @@ async def bench(folder: Path, progress: Callable[[str], None]) -> AsyncIterator[
         ) as world,
         Control(folder) as control,
     ):
-        found = Bench(world, control, replicas=2)
+        found = Bench(world, control)
         await found.settle()
         yield found
-
-
-def _serves_anew(world: World, before: Document) -> bool:
-    document = world.document
-    return document is not None and document.phase is Phase.SERVING and document.epoch > before.epoch

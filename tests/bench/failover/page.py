@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
+
+import generated
+from generated import table
 
 from failover.faults import KINDS, Kind
 
@@ -24,17 +27,9 @@ _STEPS: Final = {
 }
 
 
-class NoMarkers(Exception):
-    """The page has no place for the figures."""
-
-
 def replaced(page: str, text: str) -> str:
     """The page with `text` between its markers. Raises NoMarkers."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise NoMarkers(f"the page needs the two lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    return generated.replaced(page, text, BEGIN, END)
 
 
 def tables(figures: Figures, machine: str) -> str:
@@ -63,7 +58,7 @@ def _stages(figures: Figures) -> str:
         )
         for name, found in figures.items()
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _parts(figures: Figures) -> str:
@@ -77,12 +72,8 @@ def _parts(figures: Figures) -> str:
         )
         for name, found in figures.items()
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _spread(values: Mapping[str, float]) -> str:
     return f"{values['p50']:.0f} / {values['p99']:.0f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

@@ -75,7 +75,7 @@ def login(driver: neo4j.Driver, given: dict[str, Any]) -> Any:
 def main() -> None:
     scenario, host, port, text = sys.argv[1:]
     given = json.loads(text)
-    scheme = "bolt+ssc" if given.pop("tls", False) else "bolt"
+    scheme = given.pop("scheme", "bolt") + ("+ssc" if given.pop("tls", False) else "")
     auth = tuple(given.pop("auth", ())) or None
     with neo4j.GraphDatabase.driver(f"{scheme}://{host}:{port}", auth=auth) as driver:
         print(json.dumps(globals()[scenario](driver, given)))

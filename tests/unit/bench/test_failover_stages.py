@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from failover.faults import KINDS
-from failover.page import BEGIN, END, NoMarkers, replaced, tables, verdict
+from failover.page import BEGIN, END, replaced, tables, verdict
 from failover.stages import Failover, Incomplete, Run, Step, measure, parse, percentile, summary
+from generated import NoMarkers
 
 FAULT = 1_800_000_000.25
 

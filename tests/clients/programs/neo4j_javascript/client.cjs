@@ -86,8 +86,8 @@ const scenarios = {
 };
 
 async function main() {
-  const { auth, tls, ...rest } = JSON.parse(given);
-  const url = `bolt${tls ? "+ssc" : ""}://${host}:${port}`;
+  const { auth, tls, scheme = "bolt", ...rest } = JSON.parse(given);
+  const url = `${scheme}${tls ? "+ssc" : ""}://${host}:${port}`;
   const driver = neo4j.driver(url, auth && neo4j.auth.basic(...auth), { disableLosslessIntegers: true });
   try {
     console.log(JSON.stringify(await scenarios[scenario](driver, exact(rest))));
