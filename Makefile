@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover drivers neo4j fuzz constraints clean
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -29,6 +29,8 @@ help:
 	@echo 'make drivers            what an app sees when the main changes, for each of eight drivers (DRIVERS=a,b, JSON=path);'
 	@echo '                        with all of them it writes docs/drivers.md; installs what is missing: 2 min, then 4'
 	@echo 'make neo4j              the sidecar before a real Neo4j, which it installs (130 MB, needs Java and Maven)'
+	@echo 'make bench              what the sidecar costs, against HAProxy, nginx and Envoy; how fast 1,000 followers are told'
+	@echo '                        (JSON=path, ROUNDS=9, QUICK=1); it writes docs/benchmarks.md and its plot; ten minutes'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make constraints        pin the dependencies anew'
 
@@ -121,6 +123,12 @@ drivers: $(VENV)/.drivers
 neo4j: $(VENV)/.clients
 	@$(BIN)/python tests/support/neo4j_server.py
 	@$(BIN)/python -m pytest -q tests/integration/sidecar/test_sidecar_neo4j.py
+
+# On a quiet machine. Without the real API server (10 min to build, once) only the fan-out is left out.
+bench: $(VENV)/.bench
+	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
+	@PYTHONPATH=tests/bench:tests/support:tests/kubernetes $(BIN)/python -m proxy $(if $(JSON),--json '$(JSON)') \
+	  $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(QUICK),--quick)
 
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \

@@ -1,0 +1,95 @@
+"""The figures as Markdown, and their place in docs/benchmarks.md. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from generated import table
+
+from proxy.figures import FANOUT_MS, LIMITS, RATIOS, SIDECAR
+
+BEGIN: Final = "<!-- bench:begin (written by make bench) -->"
+END: Final = "<!-- bench:end -->"
+Found = Mapping[str, Any]
+
+_COLUMNS: Final = {
+    "cpu_us_per_round_trip_1": "1 connection",
+    "cpu_us_per_round_trip_32": "32",
+    "cpu_us_per_round_trip_256": "256",
+    "cpu_us_per_round_trip_paced": "paced",
+    "p50_us": "p50, paced",
+    "p99_us": "p99, paced",
+    "round_trips_per_s_32": "round trips/s, 32",
+}
+_REST: Final = {
+    "cpu_us_per_mib_large": "us/MiB, 64 KiB records",
+    "cpu_us_per_mib_small": "us/MiB, 60 B records",
+    "cpu_us_per_connection": "us a connection",
+    "rss_idle_mib": "RSS idle, MiB",
+    "rss_kib_per_connection_1000": "KiB a connection",
+    "listening_ms": "ms to listening",
+    "query_us": "us a driver's query",
+}
+
+
+def text(found: Found, machine: str) -> str:
+    """Everything between the markers."""
+    parts = [machine, _goals(found), _measured(found, _COLUMNS), _measured(found, _REST), _fanout(found)]
+    absent = [f"Absent: {name}: {reason}" for name, reason in found["absent"].items()]
+    return "\n\n".join([*[part for part in parts if part], *absent])
+
+
+def goals(found: Found) -> list[tuple[str, float | None, float]]:
+    """What, the figure (None: not measured), and what it may be at most."""
+    rows = [
+        (f"{ratio.what}, as a ratio to {ratio.peer}", found["ratios"][name], ratio.goal)
+        for name, ratio in RATIOS.items()
+    ]
+    rows += [(what, found["peers"][SIDECAR][name], goal) for name, (goal, what) in LIMITS.items()]
+    fanout = found.get("fanout") or {}
+    what = f"write of the ConfigMap to the last of {fanout.get('sidecars', 'many')} followers, p99, ms"
+    return [*rows, (what, fanout.get("p99_ms"), FANOUT_MS)]
+
+
+def _goals(found: Found) -> str:
+    ranges = {ratio.what + f", as a ratio to {ratio.peer}": name for name, ratio in RATIOS.items()}
+    rows = []
+    for what, figure, goal in goals(found):
+        between = found["ratio_range"].get(ranges.get(what, "")) or ()
+        spread = " - ".join(f"{one:.2f}" for one in between)
+        rows.append((what, _number(figure), spread, f"<= {goal:g}", _verdict(figure, goal)))
+    return table(("goal of the sidecar", "measured", "lowest - highest round", "goal", ""), rows)
+
+
+def _verdict(figure: float | None, goal: float) -> str:
+    if figure is None:
+        return "not measured"
+    return "met" if figure <= goal else "missed"
+
+
+def _measured(found: Found, columns: Mapping[str, str]) -> str:
+    samples = found["samples"]
+    rows = [(peer, *[_number(samples[peer].get(name)) for name in columns]) for peer in samples]
+    return table(("peer", *columns.values()), rows)
+
+
+def _fanout(found: Found) -> str:
+    fanout = found.get("fanout")
+    if not fanout:
+        return f"Fan-out was not measured: {found['absent_fanout']}" if found.get("absent_fanout") else ""
+    server = fanout["api_server"]
+    return (
+        f"Fan-out: {fanout['writes']} writes of the ConfigMap to {fanout['sidecars']} followers on Kubernetes "
+        f"{fanout['kubernetes']}. Milliseconds from just before the request: first follower "
+        f"{fanout['first_p50_ms']:g}, median {fanout['middle_p50_ms']:g}, last {fanout['p50_ms']:g} (p50) and "
+        f"{fanout['p99_ms']:g} (p99). The API server has {server['rss_mib_without']:g} MiB and needs per 1,000 "
+        f"followers {server['rss_mib_per_1000']:g} MiB more, {server['cpu_ms_per_write_per_1000']:g} ms of CPU a "
+        f"write, and {max(0.0, server['idle_cpu_percent_per_1000']):g} % of a core while nothing is written."
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
