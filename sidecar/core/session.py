@@ -21,7 +21,7 @@ from enum import Enum
 from typing import Final
 
 from sidecar.bolt import failure, handshake, messages
-from sidecar.bolt.chunks import Message, Scanner
+from sidecar.bolt.chunks import Scanner
 from sidecar.contract.env import Rewrite
 from sidecar.contract.state import CutKind
 from sidecar.core.pending import PENDING_MAX, Pending
@@ -63,7 +63,7 @@ class Session:
         self._requests = Scanner()
         self._announced = False  # the request under way has been counted
         self._kept = b""  # the beginning of a request that may be a ROUTE
-        self._answers = Scanner()
+        self._answers = Scanner(skip=messages.RECORD)
         self._held = b""  # the beginning of an answer that may have to be rewritten
         self._pending = Pending()
         self._draining = False
@@ -221,19 +221,18 @@ class Session:
         whole = self._held + data if shift else data
         sent: list[bytes] = []  # what goes before `at`, if that is not what came
         at = 0
-        for message in self._answers.feed(data):
-            if message.signature == messages.RECORD:
-                continue
-            pending.answered(message.signature)
-            instead = self._instead(message, whole, shift) if message.signature == messages.FAILURE else None
+        for signature, start, end in self._answers.feed(data):
+            pending.answered(signature)
+            failed = signature == messages.FAILURE and start + shift >= 0
+            instead = self._instead(whole[start + shift : end + shift]) if failed else None
             if instead is not None:
-                sent += (whole[at : message.start + shift], instead.message)
-                at = message.end + shift
+                sent += (whole[at : start + shift], instead.message)
+                at = end + shift
                 if instead.kind is not failure.Kind.CODE:
                     return b"".join(sent) + failure.IGNORED * pending.before_reset, Ending.CLOSE
             if pending.tables:
-                sent += (whole[at : message.end + shift], pending.our_turn())
-                at = message.end + shift
+                sent += (whole[at : end + shift], pending.our_turn())
+                at = end + shift
         rest = whole[at:] if at else whole
         if self._draining and not pending.may_commit:
             begun = 0 if self._answers.between else -self._answers.start
@@ -245,11 +244,9 @@ class Session:
             forward = b"".join(sent) + forward
         return forward, None
 
-    def _instead(self, message: Message, whole: bytes, shift: int) -> failure.Rewritten | None:
+    def _instead(self, message: bytes) -> failure.Rewritten | None:
         """What to send instead of this FAILURE, if anything."""
-        if message.start + shift < 0:
-            return None
-        instead = failure.rewritten(whole[message.start + shift : message.end + shift], self._rewrite)
+        instead = failure.rewritten(message, self._rewrite)
         if instead is not None:
             self.rewrites += 1
             self.rewritten = instead.kind

@@ -230,8 +230,8 @@ class Peer:
             while data := await reader.read(65536):
                 held += data
                 consumed = 0
-                for one in scanner.feed(data):
-                    end = one.end + len(held) - len(data)
+                for _, _, end_of_message in scanner.feed(data):
+                    end = end_of_message + len(held) - len(data)
                     await self._request(load(unpack(held[consumed:end])), writer)
                     consumed = end
                 held = held[consumed:]
