@@ -159,6 +159,8 @@ constraints: $(VENV)/.dev
 	  --no-emit-index-url -c constraints/dev.txt --extra bench constraints/build.in pyproject.toml -o constraints/bench.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url -c constraints/dev.txt --extra fuzz constraints/build.in pyproject.toml -o constraints/fuzz.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url -c constraints/dev.txt constraints/compile.in -o constraints/compile.txt
 	for client in neo4j-5 neo4j-6 pymgclient gqlalchemy; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --override constraints/clients-without.in constraints/clients-$$client.in \

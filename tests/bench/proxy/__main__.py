@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from compiled import ROOT, compiled_sidecar
 from envtest.failure import DidNotStart as NoControlPlane
 from envtest.failure import Unavailable
 from generated import replaced
 
+from compile_sidecar import NotCompiled
 from proxy import fanout, page, peers, plot, product, queries, rounds
-from proxy.figures import SIDECAR, figures
+from proxy.figures import SIDECAR, SIDECAR_PYTHON, figures
 from proxy.loads import Ends
 from proxy.loop import Stuck
 from proxy.packages import install_missing
@@ -70,10 +72,11 @@ def measure_peers(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[0]})  # the load here, the peers on another core
     try:
+        codes, uncompiled = _codes()
         ends = Ends()
         plan = rounds.Plan(folder, cores[-1], options.rounds or int(size["rounds"]), size["share"])
         with product.product(folder, cores[0]) as sidecars:
-            everybody = {SIDECAR: sidecars.start, **peers.OTHERS}
+            everybody = {**{name: sidecars.starter(code) for name, code in codes.items()}, **peers.OTHERS}
             raw = rounds.run(ends, everybody, plan, say)
             ends.close()
             present = {name: start for name, start in everybody.items() if name not in raw.absent}
@@ -82,7 +85,19 @@ def measure_peers(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 raw.add(name, values)
     finally:
         os.sched_setaffinity(0, cores)
-    return figures(raw.values) | {"absent": raw.absent, "versions": peers.versions(), "rounds": plan.rounds}
+    return figures(raw.values) | {
+        "absent": uncompiled | raw.absent, "versions": peers.versions(), "rounds": plan.rounds,
+    }  # fmt: skip
+
+
+def _codes() -> tuple[dict[str, Path], dict[str, str]]:
+    """Where the sidecars' code is; and why there is only one of them, if so."""
+    try:
+        say("Compiling the sidecar's hot modules, as its image does")
+        return {SIDECAR: compiled_sidecar(), SIDECAR_PYTHON: ROOT}, {}
+    except NotCompiled as reason:
+        say(f"The sidecar is measured uncompiled: {reason}")
+        return {SIDECAR: ROOT}, {SIDECAR_PYTHON: f"the sidecar itself is in pure Python here: {reason}"}
 
 
 def measure_fanout(options: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from generated import table
 
-from proxy.figures import FANOUT_MS, LIMITS, RATIOS, SIDECAR
+from proxy.figures import FANOUT_MS, LIMITS, RATIOS, SIDECAR, SIDECAR_PYTHON
 
 BEGIN: Final = "<!-- bench:begin (written by make bench) -->"
 END: Final = "<!-- bench:end -->"
@@ -40,26 +41,51 @@ def text(found: Found, machine: str) -> str:
     return "\n\n".join([*[part for part in parts if part], *absent])
 
 
-def goals(found: Found) -> list[tuple[str, float | None, float]]:
-    """What, the figure (None: not measured), and what it may be at most."""
-    rows = [
-        (f"{ratio.what}, as a ratio to {ratio.peer}", found["ratios"][name], ratio.goal)
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One goal of the sidecar. A figure of None was not measured."""
+
+    what: str
+    figure: float | None
+    at_most: float
+    between: tuple[float, float] | None = None
+    """The lowest and the highest round's figure."""
+    python: float | None = None
+    """The figure in pure Python."""
+
+
+def goals(found: Found) -> list[Goal]:
+    """All of them."""
+    ratios = [
+        Goal(
+            f"{ratio.what}, as a ratio to {ratio.peer}", found["ratios"][name], ratio.goal,
+            found["ratios_range"].get(name), found["ratios_python"][name],
+        )
         for name, ratio in RATIOS.items()
+    ]  # fmt: skip
+    python = found["peers"].get(SIDECAR_PYTHON, {})
+    limits = [
+        Goal(what, found["peers"][SIDECAR][name], at_most, python=python.get(name))
+        for name, (at_most, what) in LIMITS.items()
     ]
-    rows += [(what, found["peers"][SIDECAR][name], goal) for name, (goal, what) in LIMITS.items()]
     fanout = found.get("fanout") or {}
     what = f"write of the ConfigMap to the last of {fanout.get('sidecars', 'many')} followers, p99, ms"
-    return [*rows, (what, fanout.get("p99_ms"), FANOUT_MS)]
+    return [*ratios, *limits, Goal(what, fanout.get("p99_ms"), FANOUT_MS)]
 
 
 def _goals(found: Found) -> str:
-    ranges = {ratio.what + f", as a ratio to {ratio.peer}": name for name, ratio in RATIOS.items()}
-    rows = []
-    for what, figure, goal in goals(found):
-        between = found["ratio_range"].get(ranges.get(what, "")) or ()
-        spread = " - ".join(f"{one:.2f}" for one in between)
-        rows.append((what, _number(figure), spread, f"<= {goal:g}", _verdict(figure, goal)))
-    return table(("goal of the sidecar", "measured", "lowest - highest round", "goal", ""), rows)
+    rows = [
+        (
+            goal.what,
+            _number(goal.figure),
+            " - ".join(f"{one:.2f}" for one in goal.between or ()),
+            f"<= {goal.at_most:g}",
+            _verdict(goal.figure, goal.at_most),
+            _number(goal.python),
+        )
+        for goal in goals(found)
+    ]
+    return table(("goal of the sidecar", "measured", "lowest - highest round", "goal", "", "in pure Python"), rows)
 
 
 def _verdict(figure: float | None, goal: float) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from api_server import api_server
 from plain_client import PlainClient
 from ports import free_port
 
-from proxy.peers import Place
+from proxy.peers import Place, Start
 from proxy.running import Running, pinned, program
 from sidecar.contract import env, state
 from sidecar.contract.state import Document, Phase
@@ -39,7 +40,11 @@ class Product:
     client: PlainClient
     tokens: Path
 
-    def start(self, place: Place) -> AbstractContextManager[Running]:
+    def starter(self, code: Path) -> Start:
+        """Starts the package `sidecar` that is in this folder."""
+        return partial(self._start, code)
+
+    def _start(self, code: Path, place: Place) -> AbstractContextManager[Running]:
         """A sidecar whose main is the place's upstream."""
         name = f"state-{free_port()}"
         body = {"metadata": {"name": name}, "data": state.encode(document(f"127.0.0.1:{place.upstream}"))}
@@ -51,9 +56,9 @@ class Product:
             env.API_HOST: host, env.API_PORT: api_port, env.LISTEN: "127.0.0.1", env.PORT: str(port),
             env.READ_PORT: str(free_port()), env.ADMIN_PORT: str(free_port()), env.ADMIN_ADDRESS: "127.0.0.1",
         }  # fmt: skip
-        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
         log = place.folder / f"sidecar-{port}.log"
-        command = [sys.executable, "-m", "sidecar"]
+        command = [sys.executable, "-P", "-m", "sidecar"]  # -P: not the package that is in the current folder
         return program(command, port, log, place.core, inherited | environment)
 
 

@@ -360,8 +360,8 @@ class World:
 
     async def _start(self, command: list[str], environ: dict[str, str]) -> anyio.abc.Process:
         process = await anyio.open_process(
-            [sys.executable, "-m", *command],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), **environ},
+            [sys.executable, "-P", "-m", *command],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", os.getcwd()), **environ},
             stdin=None,
             stdout=None,
         )
