@@ -30,7 +30,8 @@ def compile_in(folder: Path) -> None:
         raise NotCompiled(
             f"mypyc needs a C compiler and Python's headers; it said: {(done.stdout + done.stderr)[-2000:]}"
         )
-    shutil.rmtree(folder / "build")
+    for left in ("build", ".mypy_cache"):
+        shutil.rmtree(folder / left, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from plain_client import PlainClient
 
 from proxy.figures import percentile
 from proxy.product import document
-from proxy.running import DidNotStart, Running, end
+from proxy.running import DidNotStart, Running, cpu_s, end
 from sidecar.contract import state
 
 NAMESPACE: Final = "memgraph-ha"
@@ -56,9 +56,9 @@ def measure(folder: Path, count: int, writes: int, say: Callable[[str], None]) -
             fleet.hears("following", _FOLLOW_S)
         _pause(_QUIET_S)
         after = _resting(server)
-        used = server.cpu_s()
+        used, followers_used = server.cpu_s(), sum(cpu_s(fleet.pid) for fleet in fleets)
         lasts = [_write(admin, fleets, number + 2) for number in range(writes)]
-        used = server.cpu_s() - used
+        used, followers_used = server.cpu_s() - used, sum(cpu_s(fleet.pid) for fleet in fleets) - followers_used
     thousands = count / 1000
     return {
         "sidecars": count,
@@ -67,6 +67,8 @@ def measure(folder: Path, count: int, writes: int, say: Callable[[str], None]) -
         "p99_ms": round(percentile([one.last_ms for one in lasts], 0.99), 1),
         "middle_p50_ms": round(statistics.median(one.middle_ms for one in lasts), 1),
         "first_p50_ms": round(statistics.median(one.first_ms for one in lasts), 1),
+        "follower_cpu_us_per_write": round(followers_used / writes / count * 1e6, 1),
+        "problems": sum(len(fleet.problems) for fleet in fleets),
         "kubernetes": cluster.version,
         "api_server": {
             "rss_mib_without": round(before.rss_mib, 1),
@@ -99,8 +101,11 @@ class _Fleet:
     """A process of followers."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
         self._process = process
         self._rest = b""
+        self.problems: list[str] = []
+        """What followers complained of, and got over: an API server that a thousand ask at once is busy (429)."""
 
     def hears(self, key: str, seconds: float) -> dict[str, float]:
         """Its next line with this key. Raises DidNotStart."""
@@ -113,10 +118,10 @@ class _Fleet:
                 found: dict[str, Any] = json.loads(line)
                 if key in found:
                     return found
-                if "problem" in found:
-                    raise DidNotStart(f"a follower says: {found['problem']}")
+                self.problems += [found["problem"]] if "problem" in found else []
             if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise DidNotStart(f"not all followers said {key!r} within {seconds:g} s")
+                last = f"; the last problem: {self.problems[-1]}" if self.problems else ""
+                raise DidNotStart(f"not all followers said {key!r} within {seconds:g} s{last}")
             got = os.read(descriptor, 65536)
             if not got:
                 raise DidNotStart("a process of followers has ended")

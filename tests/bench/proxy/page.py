@@ -107,11 +107,14 @@ def _fanout(found: Found) -> str:
     server = fanout["api_server"]
     return (
         f"Fan-out: {fanout['writes']} writes of the ConfigMap to {fanout['sidecars']} followers on Kubernetes "
-        f"{fanout['kubernetes']}. Milliseconds from just before the request: first follower "
-        f"{fanout['first_p50_ms']:g}, median {fanout['middle_p50_ms']:g}, last {fanout['p50_ms']:g} (p50) and "
-        f"{fanout['p99_ms']:g} (p99). The API server has {server['rss_mib_without']:g} MiB and needs per 1,000 "
-        f"followers {server['rss_mib_per_1000']:g} MiB more, {server['cpu_ms_per_write_per_1000']:g} ms of CPU a "
-        f"write, and {max(0.0, server['idle_cpu_percent_per_1000']):g} % of a core while nothing is written."
+        f"{fanout['kubernetes']}. Milliseconds from just before the request until they had acted: the first follower "
+        f"{fanout['first_p50_ms']:g}, half of them {fanout['middle_p50_ms']:g}, the last {fanout['p50_ms']:g} (p50) "
+        f"and {fanout['p99_ms']:g} (p99). A write costs each follower {fanout['follower_cpu_us_per_write']:g} us of "
+        f"CPU. The API server has {server['rss_mib_without']:g} MiB without followers; 1,000 of them need "
+        f"{server['rss_mib_per_1000']:g} MiB more, {server['cpu_ms_per_write_per_1000']:g} ms of its CPU a write, "
+        f"and {max(0.0, server['idle_cpu_percent_per_1000']):g} % of a core while nothing is written. Ten thousand "
+        f"are ten times that: {server['rss_mib_per_1000'] * 10:,.0f} MiB and "
+        f"{server['cpu_ms_per_write_per_1000'] / 100:.2g} s of CPU a write, divided by the API servers there are."
     )
 
 

@@ -34,8 +34,8 @@ class Running:
     """From just before it was started to the first connection that was accepted."""
 
     def cpu_s(self) -> float:
-        """CPU time of all its threads so far, ended ones too: the kernel's own clock, to the nanosecond."""
-        return time.clock_gettime((~self.pid << 3) | 2)  # clock_getcpuclockid(3): CPUCLOCK_SCHED of a process
+        """CPU time so far, in seconds."""
+        return cpu_s(self.pid)
 
     def rss_kib(self) -> int:
         """Resident memory."""
@@ -43,6 +43,11 @@ class Running:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         raise DidNotStart(f"process {self.pid} has ended")
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of all threads of a process so far, ended ones too: the kernel's own clock, to the nanosecond."""
+    return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) does: CPUCLOCK_SCHED of a process
 
 
 @contextmanager
