@@ -306,5 +306,7 @@ class Connection(asyncio.Protocol):
             transport.pause_reading()
 
     def _resume(self, transport: asyncio.Transport | None) -> None:
+        if transport is self._client and self._client_eof:
+            return  # nothing is left to read, and its end would be told once more
         if transport is not None and not transport.is_closing():
             transport.resume_reading()
