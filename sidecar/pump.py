@@ -27,6 +27,11 @@ AWAIT_S: Final = 20.0
 """For a client in an open transaction to send the request that our FAILURE answers."""
 
 
+# Looked up once: a member of an Enum costs more than the comparison, and these two are compared for every buffer.
+_PUMPING: Final = Stage.PUMPING
+_DRAINING: Final = Stage.DRAINING
+
+
 class Connection(asyncio.Protocol):
     """The client's side; upward.py is the other one."""
 
@@ -67,12 +72,13 @@ class Connection(asyncio.Protocol):
         self._hub.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self.stage is Stage.PUMPING:
-            forward = self.session.requests(data)
+        if self.stage is _PUMPING:
+            session, upstream = self.session, self._upstream
+            forward = session.requests(data)
             self.bytes_up += len(forward)
-            if self._upstream is not None:
-                self._upstream.write(forward)
-            if self.session.reply:
+            if upstream is not None:
+                upstream.write(forward)
+            if session.reply:
                 self._send_reply()
         elif self.stage is Stage.REFUSING:
             self._answer_refused(data)
@@ -180,17 +186,18 @@ class Connection(asyncio.Protocol):
 
     def upstream_data(self, data: bytes) -> None:
         """The upstream sent `data`."""
-        if (self.stage is not Stage.PUMPING and self.stage is not Stage.DRAINING) or self._client is None:
+        client, session = self._client, self.session
+        if (self.stage is not _PUMPING and self.stage is not _DRAINING) or client is None:
             return
-        forward, ending = self.session.answers(data)
+        forward, ending = session.answers(data)
         self.bytes_down += len(forward)
         if ending is None:
             if forward:
-                self._client.write(forward)
+                client.write(forward)
         else:
             self._end(ending, forward)
-        if self.session.rewritten is not None:
-            kind, self.session.rewritten = self.session.rewritten, None
+        if session.rewritten is not None:
+            kind, session.rewritten = session.rewritten, None
             self._hub.rewrote(self, kind)
 
     def upstream_eof(self) -> bool:

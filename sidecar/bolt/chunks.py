@@ -18,9 +18,10 @@ class Scanner:
     Messages whose signature is `skip` are passed over without a word: a query's answer may be millions of records.
     """
 
-    __slots__ = ("_high", "_left", "_open", "_seen", "_skip", "signature", "start")
+    __slots__ = ("_high", "_left", "_open", "_seen", "_skip", "between", "signature", "start")
 
     def __init__(self, skip: int = -2) -> None:
+        self.between = True  # no message is under way
         self.signature = -1  # of the message under way; -1 while unknown
         self.start = 0  # of the message under way, as in Message
         self._high = -1  # the first byte of a chunk header that was split, else -1
@@ -28,11 +29,6 @@ class Scanner:
         self._open = False  # a message has begun and its end has not been seen
         self._seen = 0  # bytes of the message's data seen, up to 2
         self._skip = skip
-
-    @property
-    def between(self) -> bool:
-        """No message is under way."""
-        return not self._open and self._high < 0
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that `data` completes."""
@@ -51,6 +47,7 @@ class Scanner:
                 self._high = data[at]
                 at += 1
         self.start -= end
+        self.between = not self._open and self._high < 0
         return done
 
     def _header(self, data: bytes, at: int, done: list[Message]) -> int:

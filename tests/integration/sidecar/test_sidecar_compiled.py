@@ -12,7 +12,7 @@ from compiled import ROOT, compiled_sidecar
 
 from compile_sidecar import MODULES, NotCompiled
 
-TESTS = ("tests/unit/sidecar/bolt", "tests/unit/sidecar/core", "tests/integration/sidecar/test_sidecar_process.py")
+TESTS = ("tests/unit/sidecar", "tests/integration/sidecar/test_sidecar_process.py")
 
 
 @pytest.fixture(scope="module")
