@@ -77,11 +77,11 @@ def _goals(found: Found) -> str:
     rows = [
         (
             goal.what,
-            _number(goal.figure),
+            number(goal.figure),
             " - ".join(f"{one:.2f}" for one in goal.between or ()),
             f"<= {goal.at_most:g}",
             _verdict(goal.figure, goal.at_most),
-            _number(goal.python),
+            number(goal.python),
         )
         for goal in goals(found)
     ]
@@ -96,7 +96,7 @@ def _verdict(figure: float | None, goal: float) -> str:
 
 def _measured(found: Found, columns: Mapping[str, str]) -> str:
     samples = found["samples"]
-    rows = [(peer, *[_number(samples[peer].get(name)) for name in columns]) for peer in samples]
+    rows = [(peer, *[number(samples[peer].get(name)) for name in columns]) for peer in samples]
     return table(("peer", *columns.values()), rows)
 
 
@@ -118,7 +118,8 @@ def _fanout(found: Found) -> str:
     )
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """With three digits, or as a whole number; nothing for None."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

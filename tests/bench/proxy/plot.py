@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from proxy.figures import SIDECAR
+from proxy.page import number
 
 _PANELS: Final = {
     "cpu_us_per_round_trip_32": "CPU a round trip, us\n32 connections, saturated",
@@ -33,7 +34,7 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
         values = {peer: of[name] for peer, of in found["samples"].items() if of.get(name) is not None}
         colors = [_OURS if peer.startswith(SIDECAR) else _OTHERS for peer in values]
         bars = panel.barh(list(values), list(values.values()), color=colors, height=0.7)
-        panel.bar_label(bars, fmt="%.3g", fontsize=7, padding=2)
+        panel.bar_label(bars, [number(value) for value in values.values()], fontsize=7, padding=2)
         panel.set_title(title, loc="left", fontsize=9)
         panel.invert_yaxis()
         panel.margins(x=0.18)
