@@ -15,10 +15,12 @@ import anyio
 
 from sidecar.contract.env import BadSettings
 from sidecar.contract.logs import configure
-from webhook import app, certs, kube, settings
-from webhook.keeper import BundleKeeper, obtain_authority
+from webhook import app, kube, settings
+from webhook.keeper import Keeper
 from webhook.metrics import Metrics
+from webhook.mounted import MountedCertificate
 from webhook.namespaces import Namespaces
+from webhook.nodes import Nodes
 from webhook.ports import Api
 from webhook.serve import PortTaken, Server, bind
 from webhook.settings import Settings
@@ -45,22 +47,25 @@ async def _run(chosen: Settings, listener: socket.socket) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             stop = _Stop(tasks.cancel_scope)
             tasks.start_soon(stop.at_first, signals)
-            server, keeper = await _prepare(chosen, api)
-            stop.server = server
+            metrics, nodes = Metrics(), Nodes(api)
+            keeper = _keeper(chosen, api, metrics)
+            await keeper.prepare()
+            namespaces = Namespaces(api, time.monotonic, lambda: nodes.old)
+            application = app.create(chosen.release, namespaces, metrics, lambda: keeper.problem or nodes.problem)
+            server = stop.server = Server(application, keeper.context)
             tasks.start_soon(keeper.run)
+            tasks.start_soon(nodes.run)
             await server.serve(sockets=[listener])
             tasks.cancel_scope.cancel()
 
 
-async def _prepare(chosen: Settings, api: Api) -> tuple[Server, BundleKeeper]:
-    release = chosen.release
-    authority = await obtain_authority(api, release.name, lambda: datetime.now(UTC))
-    leaf = certs.issue(authority, _hosts(chosen), datetime.now(UTC))
-    metrics = Metrics()
-    metrics.certificate_ends(leaf.not_after.timestamp())
-    keeper = BundleKeeper(api, release.name, authority.certificate)
-    application = app.create(release, Namespaces(api, time.monotonic), metrics, lambda: keeper.problem)
-    return Server(application, certs.server_context(leaf)), keeper
+def _keeper(chosen: Settings, api: Api, metrics: Metrics) -> Keeper | MountedCertificate:
+    def renewed(ends: datetime) -> None:
+        metrics.certificate_ends(ends.timestamp())
+
+    if chosen.certificate_dir:
+        return MountedCertificate(api, chosen.release.name, chosen.certificate_dir, renewed)
+    return Keeper(api, chosen.release.name, _hosts(chosen), lambda: datetime.now(UTC), renewed)
 
 
 def _hosts(chosen: Settings) -> list[str]:
