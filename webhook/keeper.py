@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import anyio
@@ -26,6 +26,7 @@ CHECK_EVERY_S: Final = 3.0
 RETRY_EVERY_S: Final = 1.0
 SETTLE: Final = timedelta(seconds=60)
 """From a caBundle's being there until the last API server surely acts on it: their watches lag for moments."""
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 HOOKS: Final = (names.WEBHOOK_NAME, names.POD_WEBHOOK_NAME)
 
 
@@ -49,6 +50,7 @@ class Keeper:
         """The leaf, and the certificate of its authority."""
         self._trusted_since: dict[bytes, datetime] = {}
         """Authorities that every webhook of the live configuration names, and since when that was seen."""
+        self._was_ready = False
         self.context: Final[ssl.SSLContext] = certs.server_context()
         self.problem: str | None = "caBundle was not checked yet"
 
@@ -91,15 +93,20 @@ class Keeper:
         """The live configuration with what belongs into it. Notes what it makes the API server trust."""
         assert self._served is not None
         ours = {self._served[1]} | ({issuing.certificate} if issuing else set())
-        present = [name for name in HOOKS if name in hooks.bundles]
+        found, present = hooks, [name for name in HOOKS if name in hooks.bundles]
         wanted = {name: trust.bundle(ours, hooks.bundles[name], self._release, self._now()) for name in present}
         if wanted != {name: hooks.bundles[name] for name in present}:
             if not await self._api.apply_bundles(self._release, wanted, hooks.version):
                 raise ApiProblem("the webhook configuration changed meanwhile; the next try comes by itself")
-            hooks = Hooks({**hooks.bundles, **wanted}, "")
-        known = {pem for pem in ours if all(trust.is_trusted(pem, hooks.bundles.get(name, b"")) for name in HOOKS)}
-        self._trusted_since = {pem: self._trusted_since.get(pem, self._now()) for pem in known}
+            hooks = Hooks({**found.bundles, **wanted}, "")
+        before = {pem for pem in ours if self._is_old(pem) and _trusts(found, pem)}
+        since = {pem: self._trusted_since.get(pem, LONG_AGO if pem in before else self._now()) for pem in ours}
+        self._trusted_since = {pem: at for pem, at in since.items() if _trusts(hooks, pem)}
         return hooks
+
+    def _is_old(self, authority_pem: bytes) -> bool:
+        """Whether a bundle that names it was surely not written just now by another replica."""
+        return self._now() - trust.read(authority_pem)[0].not_valid_before_utc > certs.CLOCK_SKEW + 10 * SETTLE
 
     def _renew(self, issuing: Pair | None) -> None:
         assert self._served is not None
@@ -110,9 +117,12 @@ class Keeper:
             if self._now() >= leaf.renew_at:
                 self._serve(issuing)
             return
-        since = self._trusted_since.get(issuing.certificate)
-        if since is not None and self._now() - since >= SETTLE:
+        if self._is_settled(issuing.certificate):
             self._serve(issuing)
+
+    def _is_settled(self, authority_pem: bytes) -> bool:
+        since = self._trusted_since.get(authority_pem)
+        return since is not None and self._now() - since >= SETTLE
 
     def _serve(self, issuing: Pair) -> None:
         leaf = certs.issue(issuing, self._hosts, self._now())
@@ -129,20 +139,37 @@ class Keeper:
             if self.problem is not None or problem.status == 404:
                 self.problem = str(problem)
             return
-        self.problem = distrust(self._release, hooks, self._served[0].certificate)
+        self.problem = distrust(self._release, hooks, self._served[0].certificate) or self._too_early(hooks)
+        self._was_ready = self._was_ready or self.problem is None
         if self.problem is not None and problem is not None:
             self.problem = str(problem)
         elif self.problem is not None:
-            self._opinion.bad(f"{self.problem}; next: helm upgrade")
+            self._opinion.bad(self.problem)
         elif problem is None:
             self._opinion.good(configuration=self._release)
+
+    def _too_early(self, hooks: Hooks) -> str | None:
+        """Why a replica that starts in the middle of a rotation has to wait.
+
+        The former authority's key is gone, and its own leaf may be news to an API server. The others serve meanwhile;
+        where there is nobody to replace, as after an installation, there is nothing to wait for.
+        """
+        assert self._served is not None
+        alone = len(trust.read(hooks.bundles[HOOKS[0]])) == 1
+        if self._was_ready or alone or self._is_settled(self._served[1]):
+            return None
+        return f"the authority in caBundle is new: waiting {SETTLE.seconds} s until every API server knows it"
+
+
+def _trusts(hooks: Hooks, pem: bytes) -> bool:
+    return all(trust.is_trusted(pem, hooks.bundles.get(name, b"")) for name in HOOKS)
 
 
 def distrust(configuration: str, hooks: Hooks, chain: bytes) -> str | None:
     """Why the API server would not trust a server that shows this chain; None if it would."""
     missing = [name for name in HOOKS if name not in hooks.bundles]
     if missing:
-        return f"MutatingWebhookConfiguration {configuration} lacks {', '.join(missing)}"
+        return f"MutatingWebhookConfiguration {configuration} lacks {', '.join(missing)}; next: helm upgrade"
     if not all(trust.is_trusted(chain, hooks.bundles[name]) for name in HOOKS):
         return f"caBundle of MutatingWebhookConfiguration {configuration} does not trust our certificate"
     return None
