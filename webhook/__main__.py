@@ -36,7 +36,7 @@ def main() -> int:
     configure("webhook", chosen.log_level)
     try:
         with bind(chosen.address, chosen.port) as listener:
-            anyio.run(_run, chosen, listener)
+            anyio.run(_run, chosen, listener, backend_options={"use_uvloop": True})
     except (PortTaken, kube.BadAccess) as error:
         return _refuse([str(error)])
     return 0

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 def create(release: Release, namespaces: Namespaces, metrics: Metrics, problem: Callable[[], str | None]) -> FastAPI:
     """The application. `problem()` says why the API server can't call it yet, or None."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @app.post("/inject")
     async def inject(request: Request) -> Response:
