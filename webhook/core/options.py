@@ -21,6 +21,12 @@ SETTINGS: Final[Mapping[str, str]] = {
     "admin-port": env.ADMIN_PORT,
     "hold-seconds": env.HOLD,
     "commit-grace-seconds": env.COMMIT_GRACE,
+    "cut-mode": env.CUT_MODE,
+    "on-stale": env.ON_STALE,
+    "stale-seconds": env.STALE,
+    "read-fallback": env.READ_FALLBACK,
+    "rewrite-error-codes": env.REWRITE,
+    "max-connections": env.MAX_CONNECTIONS,
     "log-level": env.LOG_LEVEL,
 }
 """Annotation (after memgraph-ha.io/) to the sidecar's variable."""

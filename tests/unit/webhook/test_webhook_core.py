@@ -17,6 +17,7 @@ from webhook.core import review, trial, variables
 from webhook.core.container import volume
 from webhook.core.inject import inject
 from webhook.core.model import WARNING_MAX, Decision, Namespace, Reason, Release, warning
+from webhook.core.options import SETTINGS
 
 RELEASE = Release("memgraph-ha", "database", "memgraph-ha", True, "sidecar:1")
 SECOND = Release("second", "database2", "second", False, "sidecar:1")
@@ -208,6 +209,13 @@ def test_the_sidecar_understands_the_environment_it_is_given() -> None:
     parsed = env.parse(service_links | given_env | {env.API_HOST: "10.0.0.1"})
     assert (parsed.namespace, parsed.config_map) == ("database", "memgraph-ha-state")
     assert (parsed.port, parsed.read_port, parsed.admin_port) == (7687, 7688, 17687)
+
+
+def test_every_setting_of_the_sidecar_has_an_annotation() -> None:
+    """Or a reason why not: those that say where it finds things are the webhook's own."""
+    ours = {env.NAMESPACE, env.CONFIG_MAP, env.TOKEN_DIR, env.LISTEN, env.ADMIN_ADDRESS}
+    known = {value for value in vars(env).values() if isinstance(value, str) and value.startswith("MEMGRAPH_HA_")}
+    assert set(SETTINGS.values()) == known - ours
 
 
 @pytest.mark.parametrize(
