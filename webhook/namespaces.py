@@ -1,7 +1,8 @@
 """What is known of a pod's namespace, by live GETs with a very short memory.
 
 A pod often follows its namespace's label by a second, so an answer counts for one second only; that still makes a
-roll-out of hundreds of pods two GETs a second. An older answer serves only while the API server does not answer.
+roll-out of hundreds of pods two GETs a second: reviews that come while one is under way wait for it. An older answer
+serves only while the API server does not answer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
@@ -26,6 +27,14 @@ ENTRIES_MAX: Final = 1000
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Flight:
+    """A look-up under way, for whoever else wants to know the same."""
+
+    found: Namespace
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
 class Namespaces:
     """Looks namespaces up. `now` is a monotonic clock in seconds; `old_nodes` are what is known of the nodes."""
 
@@ -36,10 +45,24 @@ class Namespaces:
         self._now = now
         self._old_nodes = old_nodes
         self._known: OrderedDict[str, tuple[float, Namespace]] = OrderedDict()
+        self._flights: dict[str, _Flight] = {}
 
     async def get(self, name: str) -> Namespace:
         """The namespace; its labels are None if they could not be read lately. Never raises ApiProblem."""
-        return replace(await self._look(name), old_nodes=self._old_nodes())
+        return replace(await self._shared(name), old_nodes=self._old_nodes())
+
+    async def _shared(self, name: str) -> Namespace:
+        flight = self._flights.get(name)
+        if flight is not None:
+            await flight.done.wait()
+            return flight.found
+        flight = self._flights[name] = _Flight(Namespace(name, None))
+        try:
+            flight.found = await self._look(name)
+        finally:
+            del self._flights[name]
+            flight.done.set()
+        return flight.found
 
     async def _look(self, name: str) -> Namespace:
         read_at, known = self._known.get(name, (float("-inf"), Namespace(name, None)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from webhook import namespaces
@@ -27,6 +29,7 @@ class FakeApi:
 
     async def namespace(self, name: str) -> Labelled:
         self.calls += 1
+        await anyio.lowlevel.checkpoint()
         if not self.up:
             raise ApiProblem("down")
         return Labelled(self.labels, {"b": "2"})
@@ -60,6 +63,20 @@ async def test_within_a_second_one_look_up_serves_all() -> None:
     lookup = Namespaces(api, clock)
     assert [(await lookup.get("apps")).labels for _ in range(3)] == [{"a": "1"}] * 3
     assert api.calls == 1
+
+
+async def test_reviews_at_the_same_time_share_one_look_up() -> None:
+    api, found = FakeApi(), list[Namespace]()
+    lookup = Namespaces(api, Clock())
+
+    async def get() -> None:
+        found.append(await lookup.get("apps"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(get)
+    assert (api.calls, {one.name for one in found}, len(found)) == (1, {"apps"}, 10)
+    assert all(one.labels == {"a": "1"} for one in found)
 
 
 async def test_a_new_label_is_seen_a_second_later() -> None:
