@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import sys
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -14,10 +15,13 @@ import anyio
 from controller.act import Actor
 from controller.core.election import holder_of
 from controller.core.logins import Login
+from controller.core.status import Status
+from controller.fleet import Fleet
 from controller.http import application, listen, serve
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.faces import PodFaces
+from controller.kube.fleet import FleetStore
 from controller.kube.lease import LeaseStore
 from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
@@ -76,7 +80,13 @@ async def run(settings: Settings) -> None:
             wake=wake,
             users=users,
         )
-        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0, loop.status)
+        pods = FleetStore(api, settings.namespace, settings.release)
+        fleet = Fleet(pods, settings.fleet, leadership.remaining, metrics) if settings.fleet else None
+
+        def status() -> Status:
+            return replace(loop.status(), fleet=fleet.status() if fleet else None)
+
+        app = application(metrics, lambda: leadership.record is not None and cluster.replicas_wanted > 0, status)
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(cluster.watch_pods, prober.pods_changed)
@@ -87,6 +97,8 @@ async def run(settings: Settings) -> None:
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
                 group.start_soon(surfaces.run)
+                if fleet is not None:
+                    group.start_soon(fleet.run)
                 group.start_soon(serve, app, sock)
                 logs.emit(LOG, "Started", identity=settings.identity, release=settings.release)
                 with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
