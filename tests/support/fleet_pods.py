@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Final
 
 from webhook.core import patch
@@ -12,9 +13,14 @@ Json = Any
 OURS: Final = Release("graph", "database", "graph", True, "example/sidecar:2")
 
 
-def pod(namespace: str = "apps", name: str = "web-1", owner: tuple[str, str] | None = None, **labels: str) -> Json:
+def pod(
+    namespace: str = "apps",
+    name: str = "web-1",
+    owner: tuple[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Json:
     """A pod as the API server has it, without a sidecar."""
-    metadata: Json = {"name": name, "namespace": namespace, "labels": labels}
+    metadata: Json = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
     if owner:
         kind, owner_name = owner
         metadata["ownerReferences"] = [{"kind": kind, "name": owner_name, "controller": True, "uid": "u"}]

@@ -133,7 +133,7 @@ async def test_on_half_a_picture_no_right_is_taken_away(bench: Bench) -> None:
 
 async def test_pods_that_ask_for_themselves_are_found_wherever_they_are(bench: Bench) -> None:
     bench.store.labels = {"far": {}}
-    bench.store.live = [injected(given=pod("far", **ON))]
+    bench.store.live = [injected(given=pod("far", labels=ON))]
     await bench.audit()
     assert set(bench.store.bound) == {"far"}
 

@@ -54,10 +54,10 @@ TABLE: dict[str, tuple[Any, Namespace, Health | None, bool]] = {
     "another release's, and rightly so": (injected(OTHER), ELSEWHERE, None, False),
     "the namespace could not be read": (injected(), Namespace("apps", None), Health.CURRENT, True),
     "older than the label": (pod(), ON, Health.MISSING, False),
-    "asks for it itself": (pod(**{names.INJECT_LABEL: "enabled"}), OFF, Health.MISSING, False),
-    "opted out": (pod(**{names.INJECT_LABEL: "disabled"}), ON, None, False),
+    "asks for it itself": (pod(labels={names.INJECT_LABEL: "enabled"}), OFF, Health.MISSING, False),
+    "opted out": (pod(labels={names.INJECT_LABEL: "disabled"}), ON, None, False),
     "nobody asked for it": (pod(), OFF, None, False),
-    "part of memgraph-ha": (pod(**{names.COMPONENT_LABEL: "memgraph"}), ON, None, False),
+    "part of memgraph-ha": (pod(labels={names.COMPONENT_LABEL: "memgraph"}), ON, None, False),
     "cannot have it": ({**pod(), "spec": {**pod()["spec"], "hostNetwork": True}}, ON, None, False),
     "has ended": (changed(injected(), phase="Succeeded"), ON, None, False),
     "has failed": (changed(pod(), phase="Failed"), ON, None, False),
@@ -121,11 +121,11 @@ def test_images_are_compared_without_their_registry(one: str, other: str, same: 
 
 OWNERS: dict[str, tuple[Any, Owner, str]] = {
     "Deployment": (
-        pod(owner=("ReplicaSet", "web-5d9f"), **{"pod-template-hash": "5d9f"}),
+        pod(owner=("ReplicaSet", "web-5d9f"), labels={"pod-template-hash": "5d9f"}),
         Owner("Deployment", "web"), "kubectl -n apps rollout restart deployment/web",
     ),
     "Rollout": (
-        pod(owner=("ReplicaSet", "web-5d9f"), **{"rollouts-pod-template-hash": "5d9f"}),
+        pod(owner=("ReplicaSet", "web-5d9f"), labels={"rollouts-pod-template-hash": "5d9f"}),
         Owner("Rollout", "web"), "kubectl argo rollouts -n apps restart web",
     ),
     "a ReplicaSet of its own": (
