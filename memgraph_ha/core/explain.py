@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.core.fleet.injection import Today, today
 from controller.core.fleet.model import Health, Owner
 from controller.core.fleet.owners import commands
 from controller.core.fleet.pods import look_at, sidecar_of, without_sidecar
 from memgraph_ha.core.manifests import template_of
 from memgraph_ha.core.mistakes import Situation, mistakes
-from webhook.core import decide
 from webhook.core import pods as raw_pods
-from webhook.core.model import Inject, Namespace, Reason, Release, Skip
+from webhook.core.model import Namespace, Reason, Release
 
 _TELLING: Final = (Reason.OTHER_CLUSTER, Reason.NOT_ENABLED)
 """Of several releases, the one that says anything else knows more."""
@@ -81,7 +81,7 @@ def _workload(
     template = template_of(obj)
     template = template if isinstance(template, dict) else {}
     pod = {**template, "metadata": template.get("metadata") or {}}
-    chosen = next((r for r in releases if _verdict(pod, namespace, r) is None), None)
+    chosen = next((r for r in releases if _verdict(pod, namespace, r).pod is not None), None)
     if chosen is None:
         why = _reason(pod, namespace, releases) if releases else "no release of memgraph-ha is installed"
         return Explanation(target, namespace.name, False, f"its new pods do not get the sidecar: {why}")
@@ -97,17 +97,15 @@ def _workload(
     )
 
 
-def _verdict(pod: Any, namespace: Namespace, release: Release) -> Skip | None:
-    if raw_pods.problem(pod) is not None:
-        return Skip(Reason.MALFORMED_POD, str(raw_pods.problem(pod)))
-    decision = decide.decide(without_sidecar(pod), namespace, release)
-    return None if isinstance(decision, Inject) else decision
+def _verdict(pod: Any, namespace: Namespace, release: Release) -> Today:
+    shape = raw_pods.problem(pod)
+    return Today(None, Reason.MALFORMED_POD, shape) if shape else today(without_sidecar(pod), namespace, release)
 
 
 def _reason(pod: Any, namespace: Namespace, releases: Sequence[Release]) -> str:
     """The most telling refusal."""
-    refusals = [skip for release in releases if (skip := _verdict(pod, namespace, release)) is not None]
-    refusals.sort(key=lambda skip: skip.reason in _TELLING)
+    refusals = [found for release in releases if (found := _verdict(pod, namespace, release)).pod is None]
+    refusals.sort(key=lambda found: found.reason in _TELLING)
     return refusals[0].message if refusals else "its pod has ended"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.core.fleet.injection import today
 from sidecar.contract import names
-from webhook.core import decide, patch
-from webhook.core.model import Inject, Namespace, Reason, Release, Skip
+from webhook.core.model import Namespace, Reason, Release
 
 _TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "Pod": (),
@@ -77,15 +77,12 @@ def _one(obj: Any, release: Release, namespace: str) -> Note:
         template["metadata"] = {}
     where = str(metadata.get("namespace") or namespace)
     labels = {names.INJECT_LABEL: names.INJECT_ENABLED, names.CLUSTER_LABEL: release.cluster}
-    decision = decide.decide(template, Namespace(where, labels), release)
-    match decision:
-        case Skip(reason, message):
-            return Note(what, f"not injected: {message}", refused=reason not in _AS_WANTED)
-        case Inject(warnings):
-            done = patch.apply(template, patch.build(template, release))
-            template.clear()
-            template.update(done)
-            return Note(what, "; ".join(("injected", *warnings)), injected=True)
+    found = today(template, Namespace(where, labels), release)
+    if found.pod is None:
+        return Note(what, f"not injected: {found.message}", refused=found.reason not in _AS_WANTED)
+    template.clear()
+    template.update(found.pod)
+    return Note(what, "; ".join(("injected", *found.warnings)), injected=True)
 
 
 def _at(obj: Any, path: tuple[str, ...] | None) -> Any:

@@ -6,8 +6,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-from webhook.core import patch
-from webhook.core.model import Release
+from controller.core.fleet.injection import today
+from sidecar.contract import names
+from webhook.core.model import Namespace, Release
 
 Json = Any
 OURS: Final = Release("graph", "database", "graph", True, "example/sidecar:2")
@@ -34,7 +35,8 @@ def pod(
 def injected(release: Release = OURS, *, given: Json = None, image: str = "") -> Json:
     """The pod with that release's sidecar, as it was admitted; `image`: what it runs by now."""
     bare = pod() if given is None else given
-    done = patch.apply(bare, patch.build(bare, release))
+    labels = {names.INJECT_LABEL: names.INJECT_ENABLED, names.CLUSTER_LABEL: release.cluster}
+    done = today(bare, Namespace(bare["metadata"].get("namespace", "apps"), labels), release).pod
     if image:
         sidecar(done)["image"] = image
     return done

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from controller.core.fleet.injection import Today, today
 from controller.core.fleet.model import Health, PodFacts
 from controller.core.fleet.owners import owner_of
 from sidecar.contract import env, names
-from webhook.core import decide, patch
 from webhook.core import pods as raw
-from webhook.core.model import Inject, Json, Namespace, Reason, Release, Skip
+from webhook.core.model import Json, Namespace, Reason, Release
 
 _OVER: Final = ("Succeeded", "Failed")
 _FOR_ANOTHER_DAY: Final = (Reason.NAMESPACE_UNKNOWN, Reason.INTERNAL_ERROR)
@@ -25,11 +25,10 @@ def look_at(pod: Json, namespace: Namespace, release: Release) -> PodFacts | Non
         return None
     sidecar = sidecar_of(pod)
     carries = sidecar is not None and follows(sidecar) == (release.namespace, names.state_config_map(release.name))
-    bare = without_sidecar(pod)
-    verdict = decide.decide(bare, namespace, release)
-    if not carries and not isinstance(verdict, Inject):
+    verdict = today(without_sidecar(pod), namespace, release)
+    if not carries and verdict.pod is None:
         return None
-    health, why = _judge(bare, sidecar, verdict, release, carries)
+    health, why = _judge(sidecar, verdict, release, carries)
     metadata = pod["metadata"]
     return PodFacts(
         namespace=namespace.name,
@@ -71,10 +70,8 @@ def without_sidecar(pod: Json) -> Json:
     return {**pod, "metadata": metadata, "spec": spec}
 
 
-def _judge(
-    bare: Json, sidecar: dict[str, Json] | None, verdict: Inject | Skip, release: Release, carries: bool
-) -> tuple[Health, str]:
-    if isinstance(verdict, Skip):
+def _judge(sidecar: dict[str, Json] | None, verdict: Today, release: Release, carries: bool) -> tuple[Health, str]:
+    if verdict.pod is None:
         if verdict.reason in _FOR_ANOTHER_DAY:
             return Health.CURRENT, ""
         return Health.STALE, f"it would not get this sidecar today ({verdict.message})"
@@ -83,27 +80,17 @@ def _judge(
     if not carries:
         where = "/".join(follows(sidecar))
         return Health.STALE, f"its sidecar follows {where}, today it would follow release {release.name}"
-    if _differs(bare, sidecar, release):
+    if _differs(sidecar, verdict.pod):
         return Health.STALE, "its sidecar has other settings than it would get today"
     if not same_image(str(sidecar.get("image")), release.sidecar_image):
         return Health.OUTDATED, f"its sidecar runs {sidecar.get('image')}, the release has {release.sidecar_image}"
     return Health.CURRENT, ""
 
 
-def _differs(bare: Json, sidecar: dict[str, Json], release: Release) -> bool:
-    """Whether a setting differs. Others may have added some: those are theirs."""
-    given = _environment(sidecar)
-    return any(given.get(name) != value for name, value in _today(bare, release).items())
-
-
-def _today(bare: Json, release: Release) -> dict[str, str]:
-    """The settings it would get; none if it can't be told."""
-    try:
-        patched = patch.apply(bare, patch.build(bare, release))
-    except patch.BadPatch:
-        return {}
-    sidecar = sidecar_of(patched)
-    return _environment(sidecar) if sidecar else {}
+def _differs(sidecar: dict[str, Json], wanted: Json) -> bool:
+    """Whether a setting differs from the pod's as it would be. Others may have added some: those are theirs."""
+    given, fresh = _environment(sidecar), sidecar_of(wanted) or {}
+    return any(given.get(name) != value for name, value in _environment(fresh).items())
 
 
 def _environment(container: dict[str, Json]) -> dict[str, str]:

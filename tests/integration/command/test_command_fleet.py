@@ -17,7 +17,6 @@ from fleet_pods import injected, pod
 
 from memgraph_ha.core import paths
 from sidecar.contract import names
-from webhook.core.patch import apply, build
 
 pytestmark = pytest.mark.anyio
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/database/leases"
@@ -107,7 +106,7 @@ async def test_inject_writes_what_the_webhook_would(kubernetes: World, tmp_path:
     said = capsys.readouterr()
     web, *others = yaml.safe_load_all(said.out)
     template = deployment()["spec"]["template"]
-    assert web["spec"]["template"] == apply(template, build(template, GRAPH))
+    assert web["spec"]["template"] == injected(GRAPH, given=template)
     assert others == [service, host]
     assert said.err.splitlines() == [
         "deployment/web: injected",
