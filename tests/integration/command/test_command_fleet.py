@@ -237,3 +237,24 @@ async def test_only_what_is_outdated_is_touched(kubernetes: World, capsys: Outpu
         await kubernetes.pod(body)
     assert await kubernetes.type("upgrade-sidecars", "--dry-run", "-o", "json") == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+async def test_doctor_says_what_is_wrong_and_names_the_fix(kubernetes: World, capsys: Output) -> None:
+    """Here nothing runs; what this API server does not know is unknown, and no error."""
+    await kubernetes.pod(pod(owner=("StatefulSet", "db"), name="db-0"))
+    assert await kubernetes.type("doctor") == 1
+    said = capsys.readouterr().out
+    for expected in (
+        "error    failover: no controller leads: nobody would notice a dead main",
+        "error    failover: there is no document yet: sidecars know no main",
+        "error    webhook: no webhook pod is ready: new pods start without the sidecar",
+        "error    certificates: webhook inject.memgraph-ha.io: it has no caBundle",
+        "error    a pod on trial: a new pod in apps is not injected",
+        "warning  pods with sidecars: apps: pod db-0: it lacks the sidecar that it would get today",
+        "           fix: kubectl -n apps rollout restart statefulset/db",
+        "unknown  kubelets: kubelet versions:",
+    ):
+        assert expected in said
+    assert await kubernetes.type("doctor", "-o", "json", "-N", "apps") == 1
+    checked = {one["check"]: one["level"] for one in json.loads(capsys.readouterr().out)}
+    assert (checked["certificates"], checked["image pulls"]) == ("error", "ok")
