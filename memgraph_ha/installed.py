@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from memgraph_ha.core import paths
 from memgraph_ha.kube import Absent, Api, Problem
@@ -11,6 +11,8 @@ from sidecar.contract import names
 from sidecar.contract.env import BadSettings
 from webhook.core.model import Release
 from webhook.settings import NAMESPACE, RELEASE, from_env
+
+_HELM_NAMESPACE: Final = "meta.helm.sh/release-namespace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +70,8 @@ def _installed(raw: Any) -> Installed | None:
     for hook in raw.get("webhooks") or ():
         if hook.get("name") == names.WEBHOOK_NAME:
             service = (hook.get("clientConfig") or {}).get("service") or {}
-            return Installed(raw["metadata"]["name"], service.get("namespace", ""), raw)
+            # Where the webhook is called by an address, Helm's own note says where the release is.
+            notes = raw["metadata"].get("annotations") or {}
+            namespace = service.get("namespace") or notes.get(_HELM_NAMESPACE) or ""
+            return Installed(raw["metadata"]["name"], namespace, raw)
     return None
