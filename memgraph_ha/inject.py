@@ -24,8 +24,9 @@ _HELP: Final = (
     "on stderr."
 )
 _EPILOG: Final = (
-    "With --image nothing is asked of any cluster: the release is --release (default memgraph-ha) in "
-    "--release-namespace (default: the same)."
+    "The template is labelled, too: the controller then finds its pods, and lets them read the document.\n"
+    "With --image nothing is asked of any cluster: the release is --release (default: memgraph-ha) in\n"
+    "--release-namespace (default: the same).\n"
 )
 
 

@@ -15,7 +15,11 @@ from memgraph_ha.kube import Problem
 
 OK, FOUND, CANNOT = 0, 1, 2
 """Exit codes: all well; something is to be done; wrong use, or no way to find out."""
-CODES: Final = "exit codes: 0 all is well, 1 {found}, 2 wrong use or no way to the API server"
+CODES: Final = """\
+exit codes:
+  0  all is well
+  1  {found}
+  2  wrong use, or no way to the API server"""
 
 
 def parser(command: str, text: str, found: str, epilog: str = "") -> argparse.ArgumentParser:

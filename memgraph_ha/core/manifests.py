@@ -82,6 +82,11 @@ def _one(obj: Any, release: Release, namespace: str) -> Note:
         return Note(what, f"not injected: {found.message}", refused=found.reason not in _AS_WANTED)
     template.clear()
     template.update(found.pod)
+    # By its labels the controller finds the pod, whatever its namespace says, and lets its sidecar read the document.
+    own = {names.INJECT_LABEL: names.INJECT_ENABLED} | (
+        {} if release.default else {names.CLUSTER_LABEL: release.cluster}
+    )
+    template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), **own}
     return Note(what, "; ".join(("injected", *found.warnings)), injected=True)
 
 

@@ -130,6 +130,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"webhook": {"logLevel": "verbose"}},
         {"rbac": {"clientAccess": "everybody"}},
         {"rbac": {"operatorRole": "yes"}},
+        {"rbac": {"viewerRole": "yes"}},
         {"cluster": {"default": "yes"}},
         {"cluster": {"name": "-a"}},
         {"images": {"memgraph": {"digest": "sha256:abc"}}},

@@ -120,4 +120,5 @@ def is_ready(pod: Any) -> bool:
 
 def unknown(what: str, value: Unknown) -> Finding:
     """That something could not be looked at."""
-    return Finding(Level.UNKNOWN, f"{what}: {value.why}", "run doctor with more rights, or ask somebody who has them")
+    fix = "run doctor with more rights, or ask somebody who has them" if "not allowed" in value.why else ""
+    return Finding(Level.UNKNOWN, f"{what}: {value.why}", fix)

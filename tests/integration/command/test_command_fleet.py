@@ -106,6 +106,7 @@ async def test_inject_writes_what_the_webhook_would(kubernetes: World, tmp_path:
     said = capsys.readouterr()
     web, *others = yaml.safe_load_all(said.out)
     template = deployment()["spec"]["template"]
+    template["metadata"]["labels"][names.INJECT_LABEL] = "enabled"  # so that the controller finds its pods
     assert web["spec"]["template"] == injected(GRAPH, given=template)
     assert others == [service, host]
     assert said.err.splitlines() == [
