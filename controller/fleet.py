@@ -30,7 +30,7 @@ clients for 20 s. The answer is the labelled namespaces alone."""
 AUDIT_S: Final = 60.0
 """What lacks a sidecar is a matter of minutes to people; each audit is a LIST of all their pods."""
 PODS_MAX: Final = 20_000
-"""In one audit: some 200 pages. A fleet that is larger is looked at in part, and the status says so."""
+"""In one audit: some 400 pages. A fleet that is larger is looked at in part, and the status says so."""
 WRITES_MAX: Final = 50
 """RoleBindings in one look: the others follow in five seconds."""
 FINDINGS_MAX: Final = 100

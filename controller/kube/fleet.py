@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+import anyio.lowlevel
 from kubernetes.aio import client
 
 from controller.core.fleet.model import Binding, Finding, Labelled
@@ -20,8 +21,10 @@ from sidecar.contract import names
 T = TypeVar("T")
 _CALL_S: Final = 10.0
 """Nothing waits for it but the fleet's own task; a LIST of a busy API server takes seconds."""
-_PAGE: Final = 100
-"""Pods have some 10 KiB each: a page is parsed within the 10 ms that a probe may wait."""
+_PAGE: Final = 50
+"""Parsing a page (pods of 8.6 KB) took 3 ms on a busy machine: so long no probe's answer is read."""
+_IN_ONE_GO: Final = 5
+"""Judging a pod took 0.3 ms there: after as many, whatever else is due has its turn."""
 _NAMESPACES_MAX: Final = 10_000
 """Kubernetes' own tested limit of namespaces in a cluster."""
 _BINDINGS_MAX: Final = 10_000
@@ -163,9 +166,12 @@ async def _pages(what: str, call: _Call, judge: Callable[[Any], T | None], most:
     read, token = 0, ""
     while True:
         page = await _page(what, call, token, query)
-        items = page.get("items") or []
-        found += [kept for item in items if (kept := judge(item)) is not None]
-        read += len(items)
+        for item in page.get("items") or ():
+            read += 1
+            if (kept := judge(item)) is not None:
+                found.append(kept)
+            if read % _IN_ONE_GO == 0:
+                await anyio.lowlevel.checkpoint()
         token = (page.get("metadata") or {}).get("continue") or ""
         if not token or read >= most:
             return Listed(tuple(found), complete=not token)

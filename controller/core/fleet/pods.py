@@ -58,8 +58,9 @@ def same_image(one: str, other: str) -> bool:
 
 
 def without_sidecar(pod: Json) -> Json:
-    """The pod as it was before it was injected, in all that the injection reads."""
-    metadata, spec = dict(pod["metadata"]), dict(pod["spec"])
+    """The pod as it was before it was injected, in all that the injection reads. The rest would only be copied."""
+    metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
+    spec = dict(pod["spec"])
     for key in ("initContainers", "containers"):
         if spec.get(key):
             spec[key] = [c for c in spec[key] if c.get("name") != names.SIDECAR_CONTAINER]
@@ -67,7 +68,7 @@ def without_sidecar(pod: Json) -> Json:
         spec["volumes"] = [v for v in spec["volumes"] if v.get("name") != names.TOKEN_VOLUME]
     if metadata.get("annotations"):
         metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != names.STATUS_ANNOTATION}
-    return {**pod, "metadata": metadata, "spec": spec}
+    return {"metadata": metadata, "spec": spec}
 
 
 def _judge(sidecar: dict[str, Json] | None, verdict: Today, release: Release, carries: bool) -> tuple[Health, str]:

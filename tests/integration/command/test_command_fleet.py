@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 import yaml
+from anyio.streams.text import TextReceiveStream
 from api_server import api_server
 from command_world import GRAPH, World, world
 from fleet_pods import injected, pod
@@ -145,6 +148,31 @@ async def test_status_tells_the_document_the_pods_and_who_leads(kubernetes: Worl
     assert "graph-0  main  yes    0         it is the main" in said
     assert await kubernetes.type("status", "-o", "json", "--release", "graph", "-n", "database") == 0
     assert json.loads(capsys.readouterr().out)["pods"][0]["in_sync"] == "it is the main"
+
+
+async def test_status_is_watched_until_it_is_interrupted(kubernetes: World) -> None:
+    """It prints again when something changed."""
+    words = ["status", "--watch", "--kubeconfig", str(kubernetes.kubeconfig)]
+    program = f"import sys; from memgraph_ha.cli import main; sys.exit(main({words!r}))"
+    async with await anyio.open_process([sys.executable, "-u", "-c", program], stderr=None) as process:
+        assert process.stdout is not None
+        said = TextReceiveStream(process.stdout)
+        assert "no document" in await until_a_line(said, "---")
+        data = {"phase": "cut", "epoch": "7"}
+        state = {"metadata": {"name": "graph-state"}, "data": data}
+        await kubernetes.put(paths.inside("database", "configmaps"), state)
+        assert "clients are cut" in await until_a_line(said, "---")
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+
+
+async def until_a_line(stream: TextReceiveStream, line: str) -> str:
+    """Everything up to that line."""
+    read = ""
+    with anyio.fail_after(20):
+        while f"\n{line}\n" not in read:
+            read += await stream.receive()
+    return read
 
 
 class Kubelet:

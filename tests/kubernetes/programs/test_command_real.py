@@ -15,6 +15,7 @@ from release import RESTRICTED
 from webhook_process import CONFIGURATIONS, serving
 
 from memgraph_ha.cli import main
+from memgraph_ha.kube import Api, Problem, connect
 from sidecar.contract import names
 from tests.integration.webhook.test_webhook_process import Webhook
 
@@ -154,3 +155,23 @@ async def test_explain_of_a_pod_that_is_older_than_the_label(
     upgrades = person(release, "upgrades", UPGRADES)
     assert await type_as(upgrades, release, "explain", "app", "-n", apps) == 1
     assert "lacks the sidecar of release memgraph-ha" in capsys.readouterr().out
+
+
+async def test_a_long_list_is_read_page_by_page(release: Release, apps: str) -> None:
+    """201 objects are two pages of the command's; and there is an end to what it reads."""
+    collection = f"/api/v1/namespaces/{apps}/configmaps"
+    for number in range(201):
+        release.admin.made(collection, {"metadata": {"name": f"m-{number}"}})
+    async with connect(str(person(release, "looks", LOOKS)), None) as (client, _):
+        found = {one["metadata"]["name"] for one in await Api(client).all(collection)}
+        assert {f"m-{number}" for number in range(201)} <= found
+        with pytest.raises(Problem, match="has more than 100 objects: name a namespace"):
+            await Api(client).all(collection, most=100)
+
+
+async def test_admission_s_warnings_are_read(release: Release, apps: str, webhook: Webhook) -> None:
+    """They are the only channel in which a webhook speaks."""
+    host = {"metadata": {"name": "h"}, "spec": {"containers": [{**CONTAINER, "ports": [{"containerPort": 7687}]}]}}
+    async with connect(str(person(release, "looks", LOOKS)), None) as (client, _):
+        made = await Api(client).create(f"/api/v1/namespaces/{apps}/pods", host, dryRun="All")
+    assert any(text.startswith("memgraph-ha: not injected: port 7687") for text in made.warnings)

@@ -185,7 +185,7 @@ async def test_a_role_that_was_made_anew_gets_its_bindings_anew(ours: Bench) -> 
 
 
 async def test_what_lacks_a_sidecar_is_found_on_every_page_and_told_to_its_owner(ours: Bench) -> None:
-    """101 pods are two pages."""
+    """101 pods are three pages."""
     admin, apps = ours.release.admin, new_namespace(ours.release.admin, **ON)
     owner = {"apiVersion": "apps/v1", "uid": "u", "kind": "StatefulSet", "name": "many", "controller": True}
     for number in range(101):
