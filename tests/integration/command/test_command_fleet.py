@@ -281,7 +281,7 @@ async def test_doctor_says_what_is_wrong_and_names_the_fix(kubernetes: World, ca
         "error    a pod on trial: a new pod in apps is not injected",
         "warning  pods with sidecars: apps: pod db-0: it lacks the sidecar that it would get today",
         "           fix: kubectl -n apps rollout restart statefulset/db",
-        "unknown  kubelets: kubelet versions:",
+        "unknown  rights of the programs: whether graph-controller may",
     ):
         assert expected in said
     assert await kubernetes.type("doctor", "-o", "json", "-N", "apps") == 1

