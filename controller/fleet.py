@@ -32,11 +32,13 @@ AUDIT_S: Final = 60.0
 PODS_MAX: Final = 20_000
 """In one audit: some 400 pages. A fleet that is larger is looked at in part, and the status says so."""
 WRITES_MAX: Final = 50
-"""RoleBindings in one look: the others follow in five seconds."""
+"""RoleBindings at once: the others follow in five seconds."""
 FINDINGS_MAX: Final = 100
 """In the status: people mend the first ones first, and the count says how many there are."""
 _LEAST_LEASE_S: Final = 1.0
 """With less left, another one may lead soon, who has read newer lists: a right is not taken away on an old picture."""
+_NOTHING: Final = FleetStatus("", False, (), {})
+"""Before the first audit has ended."""
 
 
 class Fleet:
@@ -75,14 +77,14 @@ class Fleet:
             await anyio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """One look, and an audit when it is time. What goes wrong is said once, and tried again at the next."""
+        """One look, and an audit when it is time. What goes wrong is said once, and tried again at its next time."""
         problem = ""
         try:
+            if self._rules.access is ClientAccess.PER_NAMESPACE:
+                await self._quick()  # first: an audit may take long, or fail each time
             if self._clock() - self._audited >= AUDIT_S:
-                await self._audit()
                 self._audited = self._clock()
-            elif self._rules.access is ClientAccess.PER_NAMESPACE:
-                await self._quick()
+                await self._audit()
         except PortError as error:
             problem = str(error)
         except Exception as error:  # whatever a stranger's pod brings about, failover goes on
@@ -90,8 +92,7 @@ class Fleet:
         if problem and problem != self._complaint:
             logs.emit(LOG, "FleetNotSeen", logging.WARNING, message=problem)
         self._complaint = problem
-        if self._status is not None:
-            self._status = replace(self._status, problem=problem or None)
+        self._status = replace(self._status or _NOTHING, problem=problem or None)
 
     def _forget(self) -> None:
         self._status, self._told, self._audited = None, {}, float("-inf")

@@ -108,12 +108,6 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         cut_settle_s=seconds("MEMGRAPH_HA_CUT_SETTLE_S", "0.25"),
     )
     namespace = take("POD_NAMESPACE", str, None, "a name")
-    image = environ.get("MEMGRAPH_HA_SIDECAR_IMAGE", "").strip()
-    clients = Release(
-        release, namespace, take("MEMGRAPH_HA_CLUSTER", str, release, "a name"),
-        take("MEMGRAPH_HA_DEFAULT", _one_of("true", "false"), "true", "true or false") == "true", image,
-    )  # fmt: skip
-    access = take("MEMGRAPH_HA_CLIENT_ACCESS", ClientAccess, "none", "perNamespace, allServiceAccounts or none")
     settings = Settings(
         identity=take("POD_NAME", str, None, "a name"),
         namespace=namespace,
@@ -132,12 +126,29 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         kubeconfig=environ.get("KUBECONFIG", ""),
         timings=timings,
         policy=policy,
-        fleet=Rules(clients, access) if image else None,
+        fleet=_fleet(environ, release, namespace, problems),
     )
     problems.extend(timings.problems())
     if problems:
         raise BadSettings(tuple(problems))
     return settings
+
+
+def _fleet(environ: Mapping[str, str], release: str, namespace: str, problems: list[str]) -> Rules | None:
+    """None where nobody is to look after the pods with sidecars."""
+
+    def word(name: str, default: str) -> str:
+        return environ.get(name, "").strip() or default
+
+    image, default = word("MEMGRAPH_HA_SIDECAR_IMAGE", ""), word("MEMGRAPH_HA_DEFAULT", "true")
+    access = word("MEMGRAPH_HA_CLIENT_ACCESS", ClientAccess.NONE)
+    if default not in ("true", "false"):
+        problems.append(f"MEMGRAPH_HA_DEFAULT is {default!r}: set it to true or false")
+    if access not in set(ClientAccess):
+        problems.append(f"MEMGRAPH_HA_CLIENT_ACCESS is {access!r}: set it to {', '.join(ClientAccess)}")
+        return None
+    clients = Release(release, namespace, word("MEMGRAPH_HA_CLUSTER", release), default == "true", image)
+    return Rules(clients, ClientAccess(access)) if image else None
 
 
 def _positive(text: str) -> float:

@@ -33,6 +33,7 @@ class Store:
         self.bound: dict[str, Binding] = {}
         self.events: list[Finding] = []
         self.problem: PortError | None = None
+        self.pods_problem: PortError | None = None
         self.refuses_events = False
         self.complete = True
         self.lists = 0
@@ -47,6 +48,8 @@ class Store:
         self, judge: Callable[[Any], Any], *, namespace: str = "", selector: str = "", most: int
     ) -> Listed[Any]:
         self.lists += 1
+        if self.pods_problem:
+            raise self.pods_problem
         key, _, value = selector.partition("=")
         asked = [
             p for p in self.live
@@ -175,6 +178,45 @@ async def test_what_goes_wrong_is_in_the_status_and_tried_again(bench: Bench) ->
     assert set(bench.store.bound) == {"apps"}
 
 
+async def test_an_audit_that_fails_keeps_no_namespace_waiting(bench: Bench) -> None:
+    """It comes again in a minute; labelled namespaces are bound meanwhile."""
+    bench.store.pods_problem = Unavailable("listing pods in apps: 403 Forbidden")
+    for name in ("apps", "later"):
+        bench.store.labels[name] = dict(ON)
+        await bench.fleet.look()
+        assert name in bench.store.bound
+    status = bench.fleet.status()
+    assert status is not None
+    assert not status.complete
+    lists = bench.store.lists
+    await bench.fleet.look()
+    assert bench.store.lists == lists
+    bench.store.pods_problem = None
+    await bench.audit()
+    status = bench.fleet.status()
+    assert status is not None
+    assert (status.complete, status.problem) == (True, None)
+
+
+async def test_a_pod_that_nobody_thought_of_stops_nothing(bench: Bench) -> None:
+    bench.store.labels, bench.store.live = {"apps": dict(ON)}, [{"metadata": _Odd()}]
+    await bench.fleet.look()
+    status = bench.fleet.status()
+    assert status is not None
+    assert (status.problem or "").startswith("a mistake of ours: ")
+    assert set(bench.store.bound) == {"apps"}
+
+
+class _Odd(dict[str, Any]):
+    """Metadata whose reading fails, as no metadata's does."""
+
+    def __getitem__(self, key: str) -> Any:
+        return "apps" if key == "namespace" else {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise ZeroDivisionError(key)
+
+
 async def test_with_little_of_the_lease_left_nothing_is_written(bench: Bench) -> None:
     await bench.store.bind("gone", "role")
     bench.store.labels, bench.lease = {"apps": dict(ON)}, 0.5
@@ -183,6 +225,7 @@ async def test_with_little_of_the_lease_left_nothing_is_written(bench: Bench) ->
 
 
 async def test_one_look_writes_only_so_much(bench: Bench) -> None:
+    await bench.fleet.look()
     bench.store.labels = {f"n-{number}": dict(ON) for number in range(WRITES_MAX + 5)}
     await bench.fleet.look()
     assert len(bench.store.bound) == WRITES_MAX
