@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from controller.core.election import pod_of
+from memgraph_ha.core.document import read
 from memgraph_ha.core.table import table
 from sidecar.contract import names
+from sidecar.contract.state import Document, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,16 @@ def view(
     now: float,
 ) -> View:  # fmt: skip
     """Raw objects, None where there is none; `told`: the leader's status; `now`: seconds since 1970."""
-    data: Mapping[str, str] = (state or {}).get("data") or {}
+    document = read(state)
+    said = document if isinstance(document, Document) else None
     rows = tuple(sorted((_row(pod) for pod in pods), key=lambda row: row.pod))
     leader = leader_of(lease, now)
     paused = _notes(requests).get(names.PAUSED_ANNOTATION, "")
     return View(
-        release, namespace, data.get("phase", ""), data.get("mainPod", ""), data.get("syncReplica", ""),
-        data.get("epoch", ""), data.get("message", ""), leader, paused, rows,
-        tuple(_problems(data, leader, paused, rows, told)), told, unasked,
+        release, namespace, said.phase if said else "", said.main_pod if said else "",
+        str(said.sync.ordinal) if said and said.sync else "", str(said.epoch) if said else "",
+        said.message if said else "", leader, paused, rows,
+        tuple(_problems(document, leader, paused, rows, told)), told, unasked,
     )  # fmt: skip
 
 
@@ -115,13 +119,13 @@ def _told(told: Any) -> list[str]:
     return lines
 
 
-def _problems(data: Mapping[str, str], leader: str, paused: str, rows: Sequence[PodRow], told: Any) -> list[str]:
+def _problems(document: Document | str, leader: str, paused: str, rows: Sequence[PodRow], told: Any) -> list[str]:
     found = []
-    if not data:
-        found.append("no document: no controller has published a main yet")
-    elif data.get("phase") != "serving":
+    if isinstance(document, str):
+        found.append(document)
+    elif document.phase is not Phase.SERVING:
         found.append("clients are cut: no main serves")
-    elif not data.get("syncReplica"):
+    elif document.sync is None:
         found.append("no replica is known to hold every write")
     if not leader:
         found.append("no controller leads")

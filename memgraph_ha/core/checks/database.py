@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from memgraph_ha.core.checks.facts import Facts, Finding, Level, Unknown, own, unknown
+from memgraph_ha.core.document import read
 from sidecar.contract import names
+from sidecar.contract.state import Phase
 
 LEAST_MEMGRAPH: Final = (3, 5)
 """STRICT_SYNC, on which P-S1 stands, is in it for the first time (M-1.1)."""
@@ -29,12 +31,12 @@ def failover(facts: Facts) -> Iterator[Finding]:
     if isinstance(facts.state, Unknown):
         yield unknown("the document", facts.state)
         return
-    data = (facts.state or {}).get("data") or {}
-    if not data:
-        yield Finding(Level.ERROR, "there is no document yet: sidecars know no main", logs)
-    elif data.get("phase") != "serving":
-        yield Finding(Level.ERROR, f"clients are cut: {data.get('message', '')}", "memgraph-ha status --watch")
-    elif not data.get("syncReplica"):
+    document = read(facts.state)
+    if isinstance(document, str):
+        yield Finding(Level.ERROR, document, logs)
+    elif document.phase is not Phase.SERVING:
+        yield Finding(Level.ERROR, f"clients are cut: {document.message}", "memgraph-ha status --watch")
+    elif document.sync is None:
         yield Finding(
             Level.WARNING, "no replica holds every write: a failover now would lose some", "memgraph-ha status"
         )

@@ -17,6 +17,7 @@ from anyio.streams.text import TextReceiveStream
 from api_server import api_server
 from command_world import GRAPH, World, world
 from fleet_pods import injected, pod
+from published import published
 
 from memgraph_ha.core import paths
 from sidecar.contract import names
@@ -125,10 +126,9 @@ async def test_inject_writes_what_the_webhook_would(kubernetes: World, tmp_path:
 async def test_status_tells_the_document_the_pods_and_who_leads(kubernetes: World, capsys: Output) -> None:
     assert await kubernetes.type("status") == 1
     said = capsys.readouterr().out
-    assert "! no document: no controller has published a main yet" in said
+    assert "! there is no document: no controller has published a main yet" in said
     assert "! no controller leads" in said
-    data = {"phase": "serving", "mainPod": "graph-0", "syncReplica": "1", "epoch": "7", "message": "graph-0 serves"}
-    state = {"metadata": {"name": "graph-state"}, "data": data}
+    state = {"metadata": {"name": "graph-state"}, **published()}
     await kubernetes.put(paths.inside("database", "configmaps"), state)
     spec = {"holderIdentity": "c-0_1", "leaseDurationSeconds": 4, "renewTime": "2999-01-01T00:00:00.000000Z"}
     await kubernetes.put(LEASES, {"metadata": {"name": "graph-controller"}, "spec": spec})
@@ -142,8 +142,8 @@ async def test_status_tells_the_document_the_pods_and_who_leads(kubernetes: Worl
     said = capsys.readouterr().out
     assert said.splitlines()[:3] == [
         "release graph in namespace database: serving, epoch 7",
-        "main graph-0, sync replica 1, leader c-0",
-        "graph-0 serves",
+        "main m-0, sync replica 1, leader c-0",
+        "m-0 serves",
     ]
     assert "graph-0  main  yes    0         it is the main" in said
     assert await kubernetes.type("status", "-o", "json", "--release", "graph", "-n", "database") == 0
@@ -157,9 +157,8 @@ async def test_status_is_watched_until_it_is_interrupted(kubernetes: World) -> N
     async with await anyio.open_process([sys.executable, "-u", "-c", program], stderr=None) as process:
         assert process.stdout is not None
         said = TextReceiveStream(process.stdout)
-        assert "no document" in await until_a_line(said, "---")
-        data = {"phase": "cut", "epoch": "7"}
-        state = {"metadata": {"name": "graph-state"}, "data": data}
+        assert "there is no document" in await until_a_line(said, "---")
+        state = {"metadata": {"name": "graph-state"}, **published(serving=False)}
         await kubernetes.put(paths.inside("database", "configmaps"), state)
         assert "clients are cut" in await until_a_line(said, "---")
         process.send_signal(signal.SIGINT)
@@ -275,7 +274,7 @@ async def test_doctor_says_what_is_wrong_and_names_the_fix(kubernetes: World, ca
     said = capsys.readouterr().out
     for expected in (
         "error    failover: no controller leads: nobody would notice a dead main",
-        "error    failover: there is no document yet: sidecars know no main",
+        "error    failover: there is no document: no controller has published a main yet",
         "error    webhook: no webhook pod is ready: new pods start without the sidecar",
         "error    certificates: webhook inject.memgraph-ha.io: it has no caBundle",
         "error    a pod on trial: a new pod in apps is not injected",

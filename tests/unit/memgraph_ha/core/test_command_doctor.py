@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fleet_pods import OURS, changed, injected, pod
+from published import published
 
 from memgraph_ha.core.checks.clients import quantity
 from memgraph_ha.core.checks.database import FLAGS
@@ -52,7 +53,7 @@ WELL = Facts(
     bundles=(Bundle("inject.memgraph-ha.io", NOW + 300 * DAY),),
     nodes=[node("v1.30.2"), node("v1.34.1-gke.100")],
     pods=[memgraph(), own("webhook", "w-0"), own("controller", "c-0")],
-    state={"data": {"phase": "serving", "syncReplica": "1"}},
+    state=published(),
     leader="c-0",
     told={"instances": [INSTANCE]},
     logs={"graph-0": "You are running Memgraph v3.12.0\n"},
@@ -102,12 +103,12 @@ def other_unpulled() -> Any:
 E, W, U = Level.ERROR, Level.WARNING, Level.UNKNOWN
 TABLE: dict[str, tuple[str, Mapping[str, Any], Level, str, str]] = {
     "nobody leads": ("failover", {"leader": ""}, E, "no controller leads", "kubectl -n database logs"),
-    "no document": ("failover", {"state": None}, E, "there is no document yet", "logs"),
+    "no document": ("failover", {"state": None}, E, "there is no document", "logs"),
     "clients are cut": (
-        "failover", {"state": {"data": {"phase": "cut", "message": "m"}}}, E,
+        "failover", {"state": published(serving=False, message="m")}, E,
         "clients are cut: m", "memgraph-ha status",
     ),
-    "unprotected": ("failover", {"state": {"data": {"phase": "serving"}}}, W, "no replica holds every write", "status"),
+    "unprotected": ("failover", {"state": published(sync=False)}, W, "no replica holds every write", "status"),
     "the document is not shown": ("failover", {"state": DENIED}, U, "not allowed", "more rights"),
     "the Lease is not shown": ("failover", {"leader": DENIED}, U, "who leads: not allowed", "more rights"),
     "no webhook": ("webhook", {"pods": [own("webhook", "w", ready=False)]}, E, "no webhook pod is ready", "describe"),
@@ -238,7 +239,7 @@ def test_what_is_no_finding(check: str, changes: Mapping[str, Any]) -> None:
 
 
 def test_the_gravest_comes_first_and_what_is_well_last() -> None:
-    said = text(examine(replace(WELL, nodes=[node("v1.28.0")], state={"data": {"phase": "serving"}}, told=DENIED)))
+    said = text(examine(replace(WELL, nodes=[node("v1.28.0")], state=published(sync=False), told=DENIED)))
     assert [line.partition(" ")[0] for line in said.splitlines() if not line.startswith(" ")] == [
         "error", "warning", "unknown", "ok",
     ]  # fmt: skip

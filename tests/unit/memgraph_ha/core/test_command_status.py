@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from published import published
 
 from memgraph_ha.core.status import View, text, view
 from sidecar.contract import names
 
 NOW = 1_800_000_000.0
-STATE = {"data": {"phase": "serving", "mainPod": "m-0", "syncReplica": "1", "epoch": "3", "message": "m-0 serves"}}
 
 
 def lease(renewed: str = "2027-01-15T08:00:00.000000Z", holder: str = "c-0_4f") -> Any:
@@ -24,7 +24,8 @@ def member(name: str = "m-0", ready: str = "True") -> Any:
 
 def shown(**changes: Any) -> View:
     given: dict[str, Any] = {
-        "state": STATE, "lease": lease(), "requests": None, "pods": [member()], "told": None, "unasked": "", "now": NOW,
+        "state": published(), "lease": lease(), "requests": None, "pods": [member()], "told": None, "unasked": "",
+        "now": NOW,
     }  # fmt: skip
     return view("r", "db", **{**given, **changes})
 
@@ -32,9 +33,13 @@ def shown(**changes: Any) -> View:
 PAUSED = {"metadata": {"annotations": {names.PAUSED_ANNOTATION: "ann, at noon"}}}
 TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "all is well": ({}, []),
-    "no document": ({"state": None}, ["no document: no controller has published a main yet"]),
-    "cut": ({"state": {"data": {"phase": "cut"}}}, ["clients are cut: no main serves"]),
-    "unprotected": ({"state": {"data": {"phase": "serving"}}}, ["no replica is known to hold every write"]),
+    "no document": ({"state": None}, ["there is no document: no controller has published a main yet"]),
+    "a document of another kind": (
+        {"state": {"data": {"schema": "9"}}},
+        ["the document can't be read: schema is '9', this reader knows '1'"],
+    ),
+    "cut": ({"state": published(serving=False)}, ["clients are cut: no main serves"]),
+    "unprotected": ({"state": published(sync=False)}, ["no replica is known to hold every write"]),
     "nobody ever led": ({"lease": None}, ["no controller leads"]),
     "a leader that is gone": ({"lease": lease("2027-01-15T07:00:00.000000Z")}, ["no controller leads"]),
     "a Lease that was given away": ({"lease": lease(holder="")}, ["no controller leads"]),
