@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz constraints clean
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -31,6 +31,8 @@ help:
 	@echo 'make neo4j              the sidecar before a real Neo4j, which it installs (130 MB, needs Java and Maven)'
 	@echo 'make bench              what the sidecar costs, against HAProxy, nginx and Envoy; how fast 1,000 followers are told'
 	@echo '                        (JSON=path, ROUNDS=9, QUICK=1); it writes docs/benchmarks.md and its plot; ten minutes'
+	@echo 'make admission          how fast the webhook answers, on one core (JSON=path)'
+	@echo 'make fuzz-admission     a million fuzzed reviews (RUNS=1000000, SEED=1; JSON=path)'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make constraints        pin the dependencies anew'
 
@@ -129,6 +131,13 @@ bench: $(VENV)/.bench
 	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
 	@PYTHONPATH=tests/bench:tests/support:tests/kubernetes $(BIN)/python -m proxy $(if $(JSON),--json '$(JSON)') \
 	  $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(QUICK),--quick)
+
+admission: $(VENV)/.dev
+	@PYTHONPATH=tests/bench:tests/support:tests/kubernetes $(BIN)/python -m admission $(if $(JSON),--json '$(JSON)')
+
+fuzz-admission: $(VENV)/.dev
+	@PYTHONPATH=tests/fuzz:tests/support $(BIN)/python -m admissionfuzz $(if $(RUNS),--runs '$(RUNS)') \
+	  $(if $(SEED),--seed '$(SEED)') $(if $(JSON),--json '$(JSON)')
 
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/conformance/memgraph --conformance-table \

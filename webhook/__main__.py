@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import socket
@@ -15,10 +16,12 @@ import anyio
 
 from sidecar.contract.env import BadSettings
 from sidecar.contract.logs import configure
-from webhook import app, certs, kube, settings
-from webhook.keeper import BundleKeeper, obtain_authority
+from webhook import app, kube, settings
+from webhook.keeper import Keeper
 from webhook.metrics import Metrics
+from webhook.mounted import MountedCertificate
 from webhook.namespaces import Namespaces
+from webhook.nodes import Nodes
 from webhook.ports import Api
 from webhook.serve import PortTaken, Server, bind
 from webhook.settings import Settings
@@ -34,7 +37,7 @@ def main() -> int:
     configure("webhook", chosen.log_level)
     try:
         with bind(chosen.address, chosen.port) as listener:
-            anyio.run(_run, chosen, listener)
+            anyio.run(_run, chosen, listener, backend_options={"use_uvloop": True})
     except (PortTaken, kube.BadAccess) as error:
         return _refuse([str(error)])
     return 0
@@ -45,22 +48,33 @@ async def _run(chosen: Settings, listener: socket.socket) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             stop = _Stop(tasks.cancel_scope)
             tasks.start_soon(stop.at_first, signals)
-            server, keeper = await _prepare(chosen, api)
-            stop.server = server
+            metrics, nodes = Metrics(), Nodes(api)
+            keeper = _keeper(chosen, api, metrics)
+            await keeper.prepare()
+            namespaces = Namespaces(api, time.monotonic, lambda: nodes.old)
+            application = app.create(chosen.release, namespaces, metrics, lambda: keeper.problem or nodes.problem)
+            server = stop.server = Server(application, keeper.context)
             tasks.start_soon(keeper.run)
+            tasks.start_soon(nodes.run)
+            _spare_collections()
             await server.serve(sockets=[listener])
             tasks.cancel_scope.cancel()
 
 
-async def _prepare(chosen: Settings, api: Api) -> tuple[Server, BundleKeeper]:
-    release = chosen.release
-    authority = await obtain_authority(api, release.name, lambda: datetime.now(UTC))
-    leaf = certs.issue(authority, _hosts(chosen), datetime.now(UTC))
-    metrics = Metrics()
-    metrics.certificate_ends(leaf.not_after.timestamp())
-    keeper = BundleKeeper(api, release.name, authority.certificate)
-    application = app.create(release, Namespaces(api, time.monotonic), metrics, lambda: keeper.problem)
-    return Server(application, certs.server_context(leaf)), keeper
+def _spare_collections() -> None:
+    # The imported packages are 180,000 objects that never go away: a full garbage collection that looks at them holds
+    # every review up for a third of a second.
+    gc.collect()
+    gc.freeze()
+
+
+def _keeper(chosen: Settings, api: Api, metrics: Metrics) -> Keeper | MountedCertificate:
+    def renewed(ends: datetime) -> None:
+        metrics.certificate_ends(ends.timestamp())
+
+    if chosen.certificate_dir:
+        return MountedCertificate(api, chosen.release.name, chosen.certificate_dir, renewed)
+    return Keeper(api, chosen.release.name, _hosts(chosen), lambda: datetime.now(UTC), renewed)
 
 
 def _hosts(chosen: Settings) -> list[str]:

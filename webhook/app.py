@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from sidecar.contract.logs import emit
 from webhook.core import review
-from webhook.core.model import Release
+from webhook.core.model import Decision, Release
 from webhook.metrics import CONTENT_TYPE, Metrics
 from webhook.namespaces import Namespaces
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 def create(release: Release, namespaces: Namespaces, metrics: Metrics, problem: Callable[[], str | None]) -> FastAPI:
     """The application. `problem()` says why the API server can't call it yet, or None."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @app.post("/inject")
     async def inject(request: Request) -> Response:
@@ -40,11 +40,11 @@ def create(release: Release, namespaces: Namespaces, metrics: Metrics, problem: 
         except review.MalformedReview as error:
             emit(_log, "ReviewMalformed", logging.WARNING, message=str(error))
             return PlainTextResponse(f"{error}\n", status_code=400)
-        verdict = review.judge(asked, await namespaces.get(asked.namespace), release)
+        decision = review.judge(asked, await namespaces.get(asked.namespace), release)
         seconds = time.perf_counter() - started
-        metrics.reviewed(verdict, seconds)
-        _report(asked, verdict, seconds)
-        return JSONResponse(review.respond(asked.uid, verdict))
+        metrics.reviewed(decision, seconds)
+        _report(asked, decision, seconds)
+        return JSONResponse(review.respond(asked.uid, decision))
 
     @app.get("/livez")
     async def livez() -> Response:
@@ -72,10 +72,10 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _report(asked: review.Request, verdict: review.Verdict, seconds: float) -> None:
-    level = logging.ERROR if verdict.decision == "error" else logging.INFO
+def _report(asked: review.Request, decision: Decision, seconds: float) -> None:
+    level = logging.ERROR if decision.decision == "error" else logging.INFO
     emit(
         _log, "Reviewed", level,
-        decision=verdict.decision, reason=verdict.reason.value, message=verdict.message, namespace=asked.namespace,
+        decision=decision.decision, reason=decision.reason.value, message=decision.message, namespace=asked.namespace,
         pod=asked.pod_name, uid=asked.uid, dry_run=asked.dry_run, duration_ms=round(seconds * 1000, 2),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sidecar.contract.names import METRIC_PREFIX
-from webhook.core.review import Verdict
+from webhook.core.model import Decision
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -42,9 +42,9 @@ class Metrics:
         """Note when the serving certificate ends (Unix time)."""
         self._expiry.set(timestamp)
 
-    def reviewed(self, verdict: Verdict, seconds: float) -> None:
+    def reviewed(self, decision: Decision, seconds: float) -> None:
         """Count one answer."""
-        self._reviews.labels(verdict.decision, verdict.reason.value).inc()
+        self._reviews.labels(decision.decision, decision.reason.value).inc()
         self._duration.observe(seconds)
 
     def exposition(self) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from webhook.certs import Pair
+from webhook.core.model import Json, OldNode
 
 
 class ApiProblem(Exception):
@@ -21,17 +22,33 @@ class ApiProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
-    """One webhook of the live configuration. `ca_bundle` is PEM, empty if there is none."""
+class StoredAuthority:
+    """What the Secret holds, and its resourceVersion."""
 
-    name: str
-    ca_bundle: bytes
+    pair: Pair
+    version: str
 
 
-class Api(Protocol):
-    """Every method raises ApiProblem, within two seconds."""
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The live configuration: PEM bundles by webhook, empty where there is none, and its resourceVersion."""
 
-    async def read_authority(self, name: str) -> Pair | None:
+    bundles: Mapping[str, bytes]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A namespace's labels and annotations."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+class CertificateApi(Protocol):
+    """What keeping certificates takes. Every method raises ApiProblem, within two seconds."""
+
+    async def read_authority(self, name: str) -> StoredAuthority | None:
         """The authority in that Secret of the release's namespace; None if there is no such Secret.
 
         A Secret without the two keys gives a Pair of empty bytes: `certs.check_authority` says what is wrong.
@@ -42,14 +59,34 @@ class Api(Protocol):
         """Store the authority in a new Secret. False if the Secret exists meanwhile."""
         ...
 
-    async def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of a namespace."""
+    async def replace_authority(self, name: str, pair: Pair, version: str) -> bool:
+        """Store another authority there. False if the Secret is not at that version any more."""
         ...
 
-    async def hooks(self, configuration: str) -> Sequence[Hook]:
-        """The webhooks of a MutatingWebhookConfiguration, in order."""
+    async def hooks(self, configuration: str) -> Hooks:
+        """The webhooks of a MutatingWebhookConfiguration."""
         ...
 
-    async def set_ca_bundle(self, configuration: str, index: int, hook: str, ca_bundle: bytes) -> None:
-        """Set this one field of the webhook at `index`, provided that it still is the one of that name."""
+    async def apply_bundles(self, configuration: str, bundles: Mapping[str, bytes], version: str) -> bool:
+        """Own the caBundle of these webhooks and nothing else. False if the configuration changed meanwhile."""
         ...
+
+
+class PlaceApi(Protocol):
+    """What the place of a pod is like. Every method raises ApiProblem, within two seconds."""
+
+    async def namespace(self, name: str) -> Labelled:
+        """The namespace."""
+        ...
+
+    async def limit_ranges(self, namespace: str) -> tuple[Json, ...]:
+        """Its LimitRanges, raw."""
+        ...
+
+    async def old_nodes(self) -> tuple[OldNode, ...]:
+        """The nodes that are too old for the sidecar."""
+        ...
+
+
+class Api(CertificateApi, PlaceApi, Protocol):
+    """All of it."""

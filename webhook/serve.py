@@ -31,17 +31,20 @@ class PortTaken(Exception):
 def bind(address: str, port: int) -> socket.socket:
     """A bound socket that does not listen yet, so that callers are refused rather than left waiting.
 
-    Raises PortTaken.
+    An empty address is every one, IPv4 and IPv6, or IPv4 where the kernel has nothing else. Raises PortTaken.
     """
-    family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
+    every = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
+    family = socket.AF_INET6 if ipaddress.ip_address(address or every).version == 6 else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
+        if family is socket.AF_INET6 and not address:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((address or every, port))
     except OSError as error:
         listener.close()
         hint = "set MEMGRAPH_HA_WEBHOOK_ADDRESS or MEMGRAPH_HA_WEBHOOK_PORT to a free one, or stop who has it"
-        raise PortTaken(f"can't listen on {address} port {port}: {error.strerror}; {hint}") from error
+        raise PortTaken(f"can't listen on {address or every} port {port}: {error.strerror}; {hint}") from error
     return listener
 
 

@@ -1,8 +1,7 @@
 """The HTTP face of the API server stand-in: paths, bearer tokens, RBAC, query parameters, `Status` answers.
 
 Without a token only the health paths and /version answer. `limit` is accepted and ignored (the API allows a server to
-return everything); deletecollection, server-side apply and dry runs (but of a creation) are refused rather than
-misunderstood.
+return everything); deletecollection and dry runs (but of a creation) are refused rather than misunderstood.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ import controller.initfile
 import controller.settings
 import webhook.settings
 from sidecar.contract import names
+from webhook.authority import authority_secret
 from webhook.core.decide import SYSTEM_NAMESPACES
-from webhook.keeper import HOOKS, authority_secret
+from webhook.keeper import HOOKS
 
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]
@@ -38,6 +39,15 @@ VALUES: dict[str, dict[str, Any]] = {
             "priorityClassName": "high",
         },
         "webhook": {"port": 9443, "replicas": 1},
+    },
+    "strict, with cert-manager": {
+        "webhook": {
+            "strict": True,
+            "failurePolicy": "Fail",
+            "sidecarPullSecrets": ["one", "two"],
+            "annotations": {"admissions.enforcer/disabled": "true"},
+            "certManager": {"enabled": True},
+        }
     },
     "without the readiness gate": {"memgraph": {"readinessGate": False}},
     "credentials, block, by address": {
@@ -91,7 +101,8 @@ def rules(objects: Objects, kind: str, name: str) -> set[tuple[str, str, str, st
 def test_every_object_is_valid(objects: Objects) -> None:
     assert len(objects) >= 20
     for found in objects:
-        kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
+        if found["apiVersion"] != "cert-manager.io/v1":  # not Kubernetes' own
+            kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_every_namespaced_object_is_in_the_release_s_namespace(objects: Objects) -> None:
@@ -128,6 +139,12 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"users": {"secret": "x"}},
         {"webhook": {"port": 443}},
         {"webhook": {"logLevel": "verbose"}},
+        {"webhook": {"failurePolicy": "Sometimes"}},
+        {"webhook": {"failurePolicy": "Fail", "replicas": 1}},
+        {"webhook": {"strict": "yes"}},
+        {"webhook": {"annotations": {"a": 1}}},
+        {"webhook": {"sidecarPullSecrets": [{"name": "x"}]}},
+        {"webhook": {"certManager": {"enable": True}}},
         {"rbac": {"clientAccess": "everybody"}},
         {"rbac": {"operatorRole": "yes"}},
         {"rbac": {"viewerRole": "yes"}},
@@ -173,6 +190,7 @@ def test_the_environment_is_what_the_program_reads(objects: Objects, program: st
         "MEMGRAPH_HA_MEMGRAPH_PASSWORD",
         "MEMGRAPH_HA_USERS_DIR",
         "MEMGRAPH_HA_CONTROLLER_USER",
+        "MEMGRAPH_HA_WEBHOOK_ADDRESS",  # every address is right in a pod
     }
     assert table.VARIABLES.keys() - optional <= given.keys()
     table.from_env(given)
@@ -191,6 +209,9 @@ def test_values_reach_the_settings(render: Render) -> None:
     chosen = webhook.settings.from_env(environment(render(VALUES["pinned and placed"]), "graph-webhook"))
     assert chosen.release.sidecar_image == "example/sidecar@sha256:" + "0" * 64
     assert (chosen.port, chosen.release.cluster, chosen.release.default) == (9443, "graph", True)
+    assert (chosen.release.strict, chosen.release.pull_secrets, chosen.certificate_dir) == (False, (), "")
+    chosen = webhook.settings.from_env(environment(render(VALUES["strict, with cert-manager"]), "graph-webhook"))
+    assert (chosen.release.strict, chosen.release.pull_secrets) == (True, ("one", "two"))
 
 
 def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> None:
@@ -217,16 +238,68 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
     }
 
 
-def test_the_webhook_may_do_what_it_does_and_no_more(objects: Objects) -> None:
+SEES = {
+    ("", "namespaces", "*", "get"),
+    ("", "limitranges", "*", "list"),
+    ("", "nodes", "*", "list"),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "graph", "get"),
+}
+
+
+def test_the_webhook_may_do_what_it_does_and_no_more(render: Render) -> None:
+    objects = render()
     assert rules(objects, "Role", "graph-webhook") == {
         ("", "secrets", "*", "create"),
         ("", "secrets", authority_secret("graph"), "get"),
+        ("", "secrets", authority_secret("graph"), "update"),
     }
-    assert rules(objects, "ClusterRole", "graph-webhook") == {
-        ("", "namespaces", "*", "get"),
-        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "graph", "get"),
+    assert rules(objects, "ClusterRole", "graph-webhook") == SEES | {
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "graph", "patch"),
     }
+
+
+def test_with_cert_manager_the_webhook_writes_nothing(render: Render) -> None:
+    objects = render({"webhook": {"certManager": {"enabled": True}}})
+    assert rules(objects, "ClusterRole", "graph-webhook") == SEES
+    assert not [o for o in objects if o["kind"] in ("Role", "RoleBinding") and o["metadata"]["name"] == "graph-webhook"]
+
+
+def test_cert_manager_s_certificate_is_the_one_that_is_mounted_and_injected(render: Render) -> None:
+    objects = render({"webhook": {"certManager": {"enabled": True}}})
+    certificate = one(objects, "Certificate", "graph-webhook")
+    assert certificate["spec"]["dnsNames"] == ["graph-webhook.database.svc"]
+    spec = one(objects, "Deployment", "graph-webhook")["spec"]["template"]["spec"]
+    (mounted,) = (volume for volume in spec["volumes"] if "secret" in volume)
+    assert mounted["secret"]["secretName"] == certificate["spec"]["secretName"]
+    (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["name"] == mounted["name"])
+    assert mount["mountPath"] == environment(objects, "graph-webhook")["MEMGRAPH_HA_WEBHOOK_CERTIFICATE_DIR"]
+    configuration = one(objects, "MutatingWebhookConfiguration", "graph")["metadata"]["annotations"]
+    assert configuration["cert-manager.io/inject-ca-from"] == "database/graph-webhook"
+    issuers = {o["metadata"]["name"] for o in objects if o["kind"] == "Issuer"}
+    refs = {o["spec"]["issuerRef"]["name"] for o in objects if o["kind"] == "Certificate"}
+    assert refs == issuers
+
+
+def test_cert_manager_takes_an_issuer_of_yours(render: Render) -> None:
+    issuer = {"name": "company", "kind": "ClusterIssuer"}
+    objects = render({"webhook": {"certManager": {"enabled": True, "issuerRef": issuer}}})
+    assert one(objects, "Certificate", "graph-webhook")["spec"]["issuerRef"] == issuer
+    assert [o for o in objects if o["kind"] == "Issuer"] == []
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_strict_release_is_asked_about_pods_that_it_has_to_refuse(render: Render, strict: bool) -> None:
+    hooks = one(render({"webhook": {"strict": strict}}), "MutatingWebhookConfiguration", "graph")["webhooks"]
+    for hook in hooks:
+        conditions = {condition["name"] for condition in hook["matchConditions"]}
+        assert conditions == {"not-a-mirror-pod"} | (set() if strict else {"not-host-network", "not-windows"})
+
+
+def test_the_webhook_configuration_carries_your_annotations(render: Render) -> None:
+    objects = render({"webhook": {"annotations": {"admissions.enforcer/disabled": "true"}}})
+    found = one(objects, "MutatingWebhookConfiguration", "graph")["metadata"]["annotations"]
+    assert found == {"admissions.enforcer/disabled": "true"}
+    assert "annotations" not in one(render(), "MutatingWebhookConfiguration", "graph")["metadata"]
 
 
 def test_sidecars_may_follow_one_config_map(objects: Objects) -> None:
@@ -279,7 +352,7 @@ def test_controller_and_webhook_mean_the_same_release(objects: Objects) -> None:
 def test_roles_are_bound_to_the_accounts_the_pods_use(objects: Objects) -> None:
     for program in ("controller", "webhook"):
         spec = one(objects, "Deployment", f"graph-{program}")["spec"]["template"]["spec"]
-        binding = one(objects, "RoleBinding", f"graph-{program}")
+        binding = one(objects, "ClusterRoleBinding" if program == "webhook" else "RoleBinding", f"graph-{program}")
         assert binding["subjects"][0]["name"] == spec["serviceAccountName"]
         assert binding["roleRef"]["name"] == f"graph-{program}"
         assert spec["automountServiceAccountToken"] is True
@@ -293,7 +366,7 @@ def test_the_webhook_configuration_is_the_one_the_webhook_keeps(objects: Objects
         assert "caBundle" not in hook["clientConfig"]
         reference = {"name": "graph-webhook", "namespace": "database", "path": "/inject", "port": 443}
         assert hook["clientConfig"]["service"] == reference
-        assert (hook["failurePolicy"], hook["timeoutSeconds"], hook["sideEffects"]) == ("Ignore", 5, "None")
+        assert (hook["timeoutSeconds"], hook["sideEffects"]) == (5, "None")
         assert hook["reinvocationPolicy"] == "IfNeeded"
         excluded = {
             e["key"]: e["values"] for e in hook["namespaceSelector"]["matchExpressions"] if e["operator"] == "NotIn"

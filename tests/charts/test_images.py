@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from webhook.core.container import IMAGE_USER
+from webhook.core.security import IMAGE_USER
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ["Dockerfile.controller", "Dockerfile.sidecar"]

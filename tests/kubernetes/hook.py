@@ -97,19 +97,23 @@ class Hook:
 
 
 @contextmanager
-def configured(admin: PlainClient, probe: Hook, namespace: str, *entries: Object) -> Iterator[None]:
-    """A configuration, from when the API server acts on it; `probe` is a hook that serves, to find that out."""
+def configured(admin: PlainClient, probe: Hook, namespace: str, *entries: Object, name: str = "") -> Iterator[None]:
+    """A configuration, from when the API server acts on it; `probe` is a hook that serves, to find that out.
+
+    It is called like the namespace; another name decides in which order it is asked.
+    """
+    name = name or namespace
     watcher = probe.entry(
         namespace, name=_PROBE, objectSelector={"matchLabels": {"probe": "yes"}},
         rules=[{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
     )  # fmt: skip
-    body = {"metadata": {"name": namespace}, "webhooks": [*entries, watcher]}
+    body = {"metadata": {"name": name}, "webhooks": [*entries, watcher]}
     admin.made(CONFIGURATIONS, body)
     try:
         wait_until_active(admin, namespace)
         yield
     finally:
-        assert admin.delete(f"{CONFIGURATIONS}/{namespace}").code == 200
+        assert admin.delete(f"{CONFIGURATIONS}/{name}").code == 200
 
 
 def wait_until_active(admin: PlainClient, namespace: str) -> None:

@@ -1,9 +1,9 @@
-"""The words of admission: what a release knows of itself, what a namespace says, and the two decisions."""
+"""The words of admission: what a release knows of itself, what is known of the place, and the decision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -19,14 +19,18 @@ class Reason(StrEnum):
     """Why a pod is injected or not. A closed list: it is a metric label and the `reason` of audit annotations."""
 
     INJECTED = "Injected"
+    COMPLETED = "Completed"
+    """It had the sidecar, and something that a later webhook added or moved was put right."""
     ALREADY_INJECTED = "AlreadyInjected"
     DISABLED = "Disabled"
     HOST_NETWORK = "HostNetwork"
     INTERNAL_ERROR = "InternalError"
+    LIMIT_RANGE = "LimitRange"
     MALFORMED_POD = "MalformedPod"
     MIRROR_POD = "MirrorPod"
     NAME_TAKEN = "NameTaken"
     NAMESPACE_UNKNOWN = "NamespaceUnknown"
+    NODE_TOO_OLD = "NodeTooOld"
     NOT_A_NEW_POD = "NotANewPod"
     NOT_ENABLED = "NotEnabled"
     OTHER_CLUSTER = "OtherCluster"
@@ -36,9 +40,12 @@ class Reason(StrEnum):
     WINDOWS = "Windows"
 
 
+PATCHED: Final = (Reason.INJECTED, Reason.COMPLETED)
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The release this webhook belongs to."""
+    """The release this webhook belongs to, and what it was told to do."""
 
     name: str
     namespace: str
@@ -47,21 +54,33 @@ class Release:
     default: bool
     """Whether pods that name no cluster are this release's."""
     sidecar_image: str
+    pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets in the pods' own namespaces with which the sidecar's image is pulled."""
+    strict: bool = False
+    """Whether a pod that asks for the sidecar and can't have it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class OldNode:
+    """A node whose kubelet does not know native sidecars well enough."""
+
+    name: str
+    version: str
+    labels: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """Where the pod is to be created. `labels` is None when they could not be read."""
+    """Where the pod is to be created, and what is known of the place.
+
+    `labels` is None when they could not be read. `limit_ranges` are the LimitRanges' raw JSON.
+    """
 
     name: str
     labels: Mapping[str, Json] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Inject:
-    """The pod gets the sidecar. `warnings` are shown to whoever creates it."""
-
-    warnings: tuple[str, ...] = ()
+    annotations: Mapping[str, Json] = field(default_factory=dict)
+    limit_ranges: tuple[Json, ...] = ()
+    old_nodes: tuple[OldNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +90,33 @@ class Skip:
     reason: Reason
     message: str
     warnings: tuple[str, ...] = ()
+    unmet: bool = False
+    """The pod asked for the sidecar and can't have it."""
 
 
-Decision: TypeAlias = Inject | Skip
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is answered. `warnings` are shown to whoever creates the pod; `denied` only where the release is strict."""
+
+    reason: Reason
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    patch: tuple[Operation, ...] = ()
+    denied: bool = False
+
+    @property
+    def decision(self) -> str:
+        """inject, skip or error."""
+        if self.reason is Reason.INTERNAL_ERROR:
+            return "error"
+        return "inject" if self.reason in PATCHED else "skip"
+
+    @property
+    def audit_annotations(self) -> dict[str, str]:
+        """What the API server writes into its audit log, each key after our webhook's name."""
+        found = {"decision": self.decision, "reason": self.reason.value}
+        return found | {"message": self.message} if self.message else found
+
 
 WARNING_MAX: Final = 120
 """Characters. The API server recommends this limit, and cuts warnings once they are 4096 in total."""
@@ -83,3 +126,8 @@ def warning(text: str) -> str:
     """The sentence as `kubectl` is to print it: says who speaks, and fits."""
     line = f"memgraph-ha: {text}"
     return line if len(line) <= WARNING_MAX else line[: WARNING_MAX - 3] + "..."
+
+
+def refuse(reason: Reason, message: str) -> Skip:
+    """For a pod that asked for the sidecar and can't have it."""
+    return Skip(reason, message, (warning(f"not injected: {message}"),), unmet=True)

@@ -1,4 +1,4 @@
-"""The patch: three `add` operations, tried on the pod before the API server sees them.
+"""The patch: the fewest operations from the pod as it is to the pod as it should be, tried before they are answered.
 
 The API server rejects a pod whose patch does not apply, even under `failurePolicy: Ignore`; so a patch that fails its
 own trial is never answered.
@@ -6,116 +6,91 @@ own trial is never answered.
 
 from __future__ import annotations
 
-import copy
-import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from sidecar.contract import names
-from webhook.core import container, pods
-from webhook.core.model import Json, Operation, Release
-
-STATUS_VERSION = 1
+from webhook.core import pods, position, trial, variables
+from webhook.core.model import Json, Operation
 
 
-class BadPatch(Exception):
-    """A patch did not do what it must. A bug of ours: the pod is admitted as it came."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the pod should have. `container` and `status` are None where the sidecar is there already: whatever was
+    added to it since (defaults, mounts) stays."""
+
+    variables: Mapping[str, str]
+    volume: dict[str, Json]
+    container: dict[str, Json] | None = None
+    status: str | None = None
+    run_after: tuple[str, ...] = ()
+    pull_secrets: tuple[str, ...] = ()
 
 
-def build(pod: Json, release: Release) -> list[Operation]:
-    """Operations that inject the sidecar into a pod of which `decide` said Inject. Raises BadPatch."""
-    metadata, spec = pod["metadata"], pod["spec"]
+NATIVE: Final = "Always"
+
+
+def build(pod: Json, wanted: Wanted) -> tuple[Operation, ...]:
+    """Operations in an order in which each index is right. Raises trial.BadPatch."""
+    spec = pod["spec"]
     operations = [
-        _add_first(spec.get("initContainers"), "/spec/initContainers", container.container(pod, release)),
-        _add_last(spec.get("volumes"), "/spec/volumes", container.volume()),
-        _annotate(metadata.get("annotations"), status(release)),
+        *_variables(spec, wanted.variables),
+        *_sidecar(pod, wanted),
+        *_append(spec, "volumes", [wanted.volume]),
+        *_append(spec, "imagePullSecrets", [{"name": name} for name in wanted.pull_secrets]),
     ]
-    _try(pod, operations)
-    return operations
+    if wanted.status is not None:
+        operations.append(_annotate(pod["metadata"].get("annotations"), wanted.status))
+    trial.check(pod, operations, wanted.variables, wanted.pull_secrets, _place(spec, wanted.run_after))
+    return tuple(operations)
 
 
-def status(release: Release) -> str:
-    """Value of the status annotation: what was injected, for people and for a later comparison."""
-    facts = {
-        "version": STATUS_VERSION,
-        "mode": "native",
-        "cluster": release.cluster,
-        "image": release.sidecar_image,
-        "configMap": f"{release.namespace}/{names.state_config_map(release.name)}",
-    }
-    return json.dumps(facts, separators=(",", ":"))
+def _variables(spec: Json, values: Mapping[str, str]) -> Iterator[Operation]:
+    for key in pods.CONTAINER_LISTS:
+        for at, container in enumerate(spec.get(key) or ()):
+            entries = variables.missing(container, values)
+            path = f"/spec/{key}/{at}/env"
+            if entries and not container.get("env"):
+                yield _add(path, entries)
+            elif entries:
+                yield from (_add(f"{path}/{index}", entry) for index, entry in enumerate(entries))
 
 
-def apply(document: Json, operations: list[Operation]) -> Json:
-    """RFC 6902 `add`, the only operation we send, on a copy. Raises BadPatch where the API server would."""
-    result = copy.deepcopy(document)
-    for operation in operations:
-        *parents, last = (_unescape(token) for token in operation["path"].split("/")[1:])
-        target = result
-        for token in parents:
-            target = _child(target, token, operation)
-        match target:
-            case dict():
-                target[last] = copy.deepcopy(operation["value"])
-            case list() if last == "-" or (last.isdecimal() and int(last) <= len(target)):
-                target.insert(len(target) if last == "-" else int(last), copy.deepcopy(operation["value"]))
-            case _:
-                raise BadPatch(f"{operation['path']} does not exist")
-    return result
+def _sidecar(pod: Json, wanted: Wanted) -> Iterator[Operation]:
+    present, path = pod["spec"].get("initContainers"), "/spec/initContainers"
+    found, place = pods.sidecar_index(pod), _place(pod["spec"], wanted.run_after)
+    if found is None:
+        if wanted.container is not None:
+            yield _add(f"{path}/{place}", wanted.container) if present else _add(path, [wanted.container])
+        return
+    if present[found].get("restartPolicy") != NATIVE:
+        # Somebody read and wrote the pod with a library from before native sidecars: it would never leave Init.
+        yield _add(f"{path}/{found}/restartPolicy", NATIVE)
+    if found != place:
+        yield {"op": "move", "from": f"{path}/{found}", "path": f"{path}/{place}"}
 
 
-def _try(pod: Json, operations: list[Operation]) -> None:
-    patched = apply(pod, operations)
-    if not pods.is_injected(patched) or patched["spec"]["initContainers"][0]["name"] != names.SIDECAR_CONTAINER:
-        raise BadPatch("the sidecar is not the first init container")
-    if _without_ours(patched) != _normal(pod):
-        raise BadPatch("something besides the sidecar changed")
+def _place(spec: Json, run_after: Collection[str]) -> int:
+    others = [one for one in spec.get("initContainers") or () if not pods.is_sidecar(one)]
+    return position.index(others, run_after)
 
 
-def _without_ours(patched: Json) -> Json:
-    spec, metadata = dict(patched["spec"]), dict(patched["metadata"])
-    spec["initContainers"] = spec["initContainers"][1:]
-    spec["volumes"] = [v for v in spec["volumes"] if v.get("name") != names.TOKEN_VOLUME]
-    metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != names.STATUS_ANNOTATION}
-    return {**patched, "spec": spec, "metadata": metadata}
-
-
-def _normal(pod: Json) -> Json:
-    """The pod with the three places spelled out, which may be absent, null or empty and then mean the same."""
-    spec, metadata = dict(pod["spec"]), dict(pod["metadata"])
-    spec["initContainers"] = spec.get("initContainers") or []
-    spec["volumes"] = spec.get("volumes") or []
-    # A status annotation on a pod without the sidecar was copied from another pod: it is replaced.
-    annotations = metadata.get("annotations") or {}
-    metadata["annotations"] = {k: v for k, v in annotations.items() if k != names.STATUS_ANNOTATION}
-    return {**pod, "spec": spec, "metadata": metadata}
-
-
-def _add_first(present: Json, path: str, value: Json) -> Operation:
-    return {"op": "add", "path": path, "value": [value]} if present is None else _add(f"{path}/0", value)
-
-
-def _add_last(present: Json, path: str, value: Json) -> Operation:
-    return {"op": "add", "path": path, "value": [value]} if present is None else _add(f"{path}/-", value)
+def _append(spec: Json, key: str, items: list[dict[str, Json]]) -> Iterator[Operation]:
+    present = spec.get(key)
+    known = [one.get("name") for one in present or ()]
+    fresh = [item for item in items if item["name"] not in known]
+    if fresh and not present:
+        yield _add(f"/spec/{key}", fresh)
+    elif fresh:
+        yield from (_add(f"/spec/{key}/-", item) for item in fresh)
 
 
 def _annotate(present: Json, value: str) -> Operation:
     if present is None:
         return _add("/metadata/annotations", {names.STATUS_ANNOTATION: value})
-    return _add(f"/metadata/annotations/{_escape(names.STATUS_ANNOTATION)}", value)
+    return _add(f"/metadata/annotations/{trial.escape(names.STATUS_ANNOTATION)}", value)
 
 
 def _add(path: str, value: Json) -> Operation:
     return {"op": "add", "path": path, "value": value}
-
-
-def _child(target: Json, token: str, operation: Operation) -> Json:
-    if isinstance(target, dict) and token in target:
-        return target[token]
-    raise BadPatch(f"{operation['path']} does not exist")
-
-
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
-
-
-def _unescape(token: str) -> str:
-    return token.replace("~1", "/").replace("~0", "~")

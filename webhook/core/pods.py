@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from sidecar.contract import names
 from webhook.core.model import Json
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
-_OPTIONAL_LISTS: Final = ("initContainers", "volumes")
+CONTAINER_LISTS: Final = ("initContainers", "containers")
+_OPTIONAL_LISTS: Final = ("initContainers", "volumes", "imagePullSecrets")
 _OPTIONAL_MAPS: Final = ("labels", "annotations")
 
 
@@ -31,12 +32,20 @@ def problem(pod: Json) -> str | None:
     for key in _OPTIONAL_LISTS:
         if spec.get(key) is not None and not _objects(spec[key]):
             return f"spec.{key} is no list of objects"
+    for container in containers(pod):
+        if container.get("env") is not None and not _objects(container["env"]):
+            return "env of a container is no list of objects"
     return None
 
 
 def label(pod: Json, key: str) -> Json:
     """The pod's label, or None."""
     return (pod["metadata"].get("labels") or {}).get(key)
+
+
+def annotation(pod: Json, key: str) -> Json:
+    """The pod's annotation, or None."""
+    return (pod["metadata"].get("annotations") or {}).get(key)
 
 
 def is_mirror(pod: Json) -> bool:
@@ -52,9 +61,21 @@ def is_windows(pod: Json) -> bool:
     )
 
 
-def is_injected(pod: Json) -> bool:
-    """Whether a container with the sidecar's name is there, in whatever list."""
-    return any(container.get("name") == names.SIDECAR_CONTAINER for container in containers(pod))
+def sidecar_index(pod: Json) -> int | None:
+    """Where among the init containers the sidecar is; None if it is not there."""
+    present = pod["spec"].get("initContainers") or ()
+    return next((index for index, one in enumerate(present) if is_sidecar(one)), None)
+
+
+def is_sidecar(container: Json) -> bool:
+    """Whether the container has the sidecar's name."""
+    return bool(container.get("name") == names.SIDECAR_CONTAINER)
+
+
+def is_named_like_ours(pod: Json) -> bool:
+    """Whether somebody else's container has the sidecar's name: a plain one, or one too many."""
+    named = [one for one in pod["spec"].get("initContainers") or () if is_sidecar(one)]
+    return len(named) > 1 or any(is_sidecar(one) for one in pod["spec"]["containers"])
 
 
 def containers(pod: Json) -> Iterator[dict[str, Json]]:
@@ -68,18 +89,18 @@ def has_volume(pod: Json, name: str) -> bool:
     return any(volume.get("name") == name for volume in pod["spec"].get("volumes") or ())
 
 
-def taken_port(pod: Json) -> tuple[str, int] | None:
+def taken_port(pod: Json, ours: Collection[int]) -> tuple[str, int] | None:
     """The first container that declares one of the sidecar's ports for itself, and the port."""
     for container in containers(pod):
         ports = container.get("ports")
         for port in ports if isinstance(ports, list) else ():
-            if isinstance(port, dict) and port.get("protocol", "TCP") == "TCP" and _ours(port.get("containerPort")):
+            if isinstance(port, dict) and port.get("protocol", "TCP") == "TCP" and _in(port.get("containerPort"), ours):
                 return str(container.get("name")), port["containerPort"]
     return None
 
 
-def _ours(port: Json) -> bool:
-    return port in (names.READ_WRITE_PORT, names.READ_PORT, names.ADMIN_PORT)
+def _in(port: Json, ours: Collection[int]) -> bool:
+    return isinstance(port, int | float) and port in ours
 
 
 def _objects(value: Json) -> bool:

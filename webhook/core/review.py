@@ -1,7 +1,8 @@
 """AdmissionReview `admission.k8s.io/v1` in and out.
 
-Every answer is `allowed: true`. A denial rejects the pod whatever the failurePolicy says, and a database proxy is no
-reason to keep somebody's pod from starting: an internal error admits the pod as it came, with a warning.
+An answer is `allowed: true` unless the release is strict. A denial rejects the pod whatever the failurePolicy says, and
+a database proxy is no reason to keep somebody's pod from starting: an internal error admits the pod as it came, with a
+warning.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from webhook.core import decide, patch
-from webhook.core.model import Inject, Json, Namespace, Operation, Reason, Release, Skip, warning
+from sidecar.contract import names
+from webhook.core.inject import inject
+from webhook.core.model import Decision, Json, Namespace, Reason, Release
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
@@ -40,17 +42,6 @@ class Request:
         return found if isinstance(found, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is answered. `decision` is inject, skip or error."""
-
-    decision: str
-    reason: Reason
-    message: str = ""
-    warnings: tuple[str, ...] = ()
-    patch: tuple[Operation, ...] = ()
-
-
 def parse(body: bytes) -> Request:
     """Read a review. Raises MalformedReview."""
     try:
@@ -74,35 +65,33 @@ def parse(body: bytes) -> Request:
     )
 
 
-def judge(request: Request, namespace: Namespace, release: Release) -> Verdict:
-    """Decide and build the patch. Never raises: what fails here admits the pod with a warning."""
+def judge(request: Request, namespace: Namespace, release: Release) -> Decision:
+    """The decision about a request. Never raises."""
     if not request.new_pod:
-        return Verdict("skip", Reason.NOT_A_NEW_POD, "only pods being created are injected")
-    try:
-        decision = decide.decide(request.pod, namespace, release)
-        match decision:
-            case Skip(reason, message, warnings):
-                return Verdict("skip", reason, message, warnings)
-            case Inject(warnings):
-                return Verdict("inject", Reason.INJECTED, "", warnings, tuple(patch.build(request.pod, release)))
-    except Exception as error:  # whatever it is, somebody's pod must start
-        text = f"not injected: internal error ({type(error).__name__}); see the log of the memgraph-ha webhook"
-        return Verdict("error", Reason.INTERNAL_ERROR, repr(error), (warning(text),))
+        return Decision(Reason.NOT_A_NEW_POD, "only pods being created are injected")
+    return inject(request.pod, namespace, release)
 
 
-def respond(uid: str, verdict: Verdict) -> dict[str, Json]:
+def respond(uid: str, decision: Decision) -> dict[str, Json]:
     """The AdmissionReview that answers the request with that uid."""
     response: dict[str, Json] = {
         "uid": uid,
-        "allowed": True,
-        "auditAnnotations": {"decision": verdict.decision, "reason": verdict.reason.value},
+        "allowed": not decision.denied,
+        "auditAnnotations": decision.audit_annotations,
     }
-    if verdict.patch:
-        text = json.dumps(verdict.patch, separators=(",", ":"))
+    if decision.denied:
+        response["status"] = {"code": 403, "reason": "Forbidden", "message": _denial(decision)}
+    if decision.patch:
+        text = json.dumps(decision.patch, separators=(",", ":"))
         response |= {"patchType": "JSONPatch", "patch": base64.b64encode(text.encode()).decode()}
-    if verdict.warnings:
-        response["warnings"] = list(verdict.warnings)
+    if decision.warnings:
+        response["warnings"] = list(decision.warnings)
     return {"apiVersion": API_VERSION, "kind": KIND, "response": response}
+
+
+def _denial(decision: Decision) -> str:
+    hint = "this release is strict (webhook.strict); to start without the sidecar, label the pod"
+    return f"{decision.reason}: {decision.message}; {hint} {names.INJECT_LABEL}={names.INJECT_DISABLED}"
 
 
 def _is_new_pod(request: dict[str, Json]) -> bool:

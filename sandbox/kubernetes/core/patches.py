@@ -1,4 +1,8 @@
-"""The three kinds of patch. Strategic merge is merge, but for the lists in MERGE_KEYS: others are replaced whole."""
+"""The kinds of patch. Strategic merge is merge, but for the lists in MERGE_KEYS: others are replaced whole.
+
+Server-side apply is the same here: it knows no owners of fields, so nothing is in conflict, and nothing goes away
+because an owner does not name it any more. It can't create.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,19 @@ from sandbox.kubernetes.core.problem import Problem, bad_request, rejected
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
-MERGE_KEYS: Final = {"conditions": "type"}
-"""Lists whose items a strategic merge tells apart by a key: every writer of a status has conditions of its own."""
+APPLY: Final = "application/apply-patch+yaml"
+"""Its body must be JSON, which is YAML, too."""
+MERGE_KEYS: Final = {"conditions": "type", "webhooks": "name"}
+"""Lists whose items are told apart by a key: every writer of a status has conditions of its own."""
 
 
 def apply(obj: dict[str, Any], patch: Any, content_type: str) -> dict[str, Any]:
     """The patched copy. Raises Problem 415 for an unknown type, 400 for a wrong shape, 422 if it can't be applied."""
     kind = content_type.partition(";")[0].strip()
-    if kind in (MERGE, STRATEGIC):
+    if kind in (MERGE, STRATEGIC, APPLY):
         if not isinstance(patch, dict):
             raise bad_request("error decoding patch: a merge patch must be an object")
-        merged: dict[str, Any] = _merge(obj, patch, MERGE_KEYS if kind == STRATEGIC else {})
+        merged: dict[str, Any] = _merge(obj, patch, {} if kind == MERGE else MERGE_KEYS)
         return merged
     if kind == JSON_PATCH:
         if not isinstance(patch, list):

@@ -45,6 +45,8 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource("serviceaccounts", "ServiceAccount"),
     Resource("persistentvolumeclaims", "PersistentVolumeClaim", has_status=True),
     Resource("events", "Event", fields=_EVENT_FIELDS),
+    Resource("nodes", "Node", namespaced=False, has_status=True),
+    Resource("limitranges", "LimitRange"),
     Resource("leases", "Lease", "coordination.k8s.io", blind_update=False),
     Resource("statefulsets", "StatefulSet", "apps", has_status=True, has_generation=True),
     Resource("deployments", "Deployment", "apps", has_status=True, has_generation=True),

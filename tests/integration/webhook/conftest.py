@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonpatch
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -33,20 +32,27 @@ class ApiServer:
     configuration: dict[str, Any] | None = None
     refuse: dict[tuple[str, str], int] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    limit_ranges: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
     url: str = ""
+    _version: int = 0
 
     def reset_configuration(self) -> None:
         self.configuration = {
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": "memgraph-ha"},
+            "metadata": {"name": "memgraph-ha", "resourceVersion": self._next_version()},
             "webhooks": [
                 {"name": name, "clientConfig": {"service": {"name": "s", "namespace": "n"}}, "sideEffects": "None",
                  "admissionReviewVersions": ["v1"]}
                 for name in HOOKS
             ],
         }  # fmt: skip
+
+    def _next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
 
     def bundles(self) -> list[bytes]:
         webhooks = self.configuration["webhooks"] if self.configuration else []
@@ -75,18 +81,45 @@ class ApiServer:
                 secret = json.loads(body)
                 if secret["metadata"]["name"] in self.secrets:
                     return _status(409)
-                self.secrets[secret["metadata"]["name"]] = secret
-                return JSONResponse(secret, status_code=201)
+                return self._store(secret, 201)
+            case "PUT", ["api", "v1", "namespaces", _, "secrets", name] if name in self.secrets:
+                secret = json.loads(body)
+                current = self.secrets[name]["metadata"]["resourceVersion"]
+                return self._store(secret, 200) if secret["metadata"]["resourceVersion"] == current else _status(409)
+            case "GET", ["api", "v1", "namespaces", name, "limitranges"]:
+                items = [{"spec": {"limits": limits}} for limits in self.limit_ranges.get(name, [])]
+                return JSONResponse({"kind": "LimitRangeList", "items": items})
+            case "GET", ["api", "v1", "nodes"]:
+                begin = int(request.query_params.get("continue", 0))
+                end = begin + 1  # a page is one node here
+                more = {"continue": str(end)} if end < len(self.nodes) else {}
+                return JSONResponse({"kind": "NodeList", "metadata": more, "items": self.nodes[begin:end]})
             case "GET", ["api", "v1", "namespaces", name]:
                 found = {"metadata": {"name": name, "labels": self.namespaces.get(name)}}
                 return JSONResponse(found) if name in self.namespaces else _status(404)
             case "GET", [*_, "mutatingwebhookconfigurations", "memgraph-ha"] if self.configuration:
                 return JSONResponse(self.configuration)
             case "PATCH", [*_, "mutatingwebhookconfigurations", "memgraph-ha"] if self.configuration:
-                assert request.headers["content-type"] == "application/json-patch+json"
-                self.configuration = jsonpatch.apply_patch(self.configuration, json.loads(body))
-                return JSONResponse(self.configuration)
+                assert request.headers["content-type"] == "application/apply-patch+yaml"
+                assert request.query_params["fieldManager"] == "memgraph-ha-webhook"
+                return self._apply(json.loads(body))
         return _status(404)
+
+    def _store(self, secret: dict[str, Any], code: int) -> Response:
+        secret["metadata"]["resourceVersion"] = self._next_version()
+        self.secrets[secret["metadata"]["name"]] = secret
+        return JSONResponse(secret, status_code=code)
+
+    def _apply(self, body: dict[str, Any]) -> Response:
+        assert self.configuration is not None
+        if body["metadata"]["resourceVersion"] != self.configuration["metadata"]["resourceVersion"]:
+            return _status(409)
+        for wanted in body["webhooks"]:
+            assert wanted.keys() == {"name", "clientConfig"}
+            (hook,) = (one for one in self.configuration["webhooks"] if one["name"] == wanted["name"])
+            hook["clientConfig"] |= wanted["clientConfig"]
+        self.configuration["metadata"]["resourceVersion"] = self._next_version()
+        return JSONResponse(self.configuration)
 
 
 def _status(code: int) -> JSONResponse:
@@ -122,7 +155,7 @@ def serving_api() -> Iterator[ApiServer]:
     """The stand-in, serving."""
     state = ApiServer()
     state.reset_configuration()
-    methods = ["GET", "POST", "PATCH"]
+    methods = ["GET", "POST", "PUT", "PATCH"]
     with _serving(Starlette(routes=[Route("/{path:path}", state.handle, methods=methods)])) as port:
         state.url = f"http://127.0.0.1:{port}"
         yield state

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
+import queue
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +31,16 @@ class Webhook:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.port = 0
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        # A pipe that nobody empties stops who writes to it after 64 kB.
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(ValueError):  # closed at the end of the test
+            for line in self.process.stderr:
+                self._lines.put(line)
+        self._lines.put("")
 
     def wait_for(self, event: str) -> dict[str, Any]:
         """Read the log until this event; the test's own timeout bounds it."""
@@ -35,9 +48,8 @@ class Webhook:
 
     def wait_for_all(self, *events: str) -> dict[str, dict[str, Any]]:
         """The first record of each of these events, in whatever order they come."""
-        assert self.process.stderr is not None
         found: dict[str, dict[str, Any]] = {}
-        for line in self.process.stderr:
+        while line := self._lines.get():
             record = json.loads(line)
             found.setdefault(record["event"], record)
             if record["event"] == "Listening":

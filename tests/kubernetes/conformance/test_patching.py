@@ -1,4 +1,4 @@
-"""Patches: the webhook's own (JSON, on its configuration) and the sandbox's (merge)."""
+"""Patches: the webhook's own (server-side apply, on its configuration) and the sandbox's (merge)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hook import CONFIGURATIONS
 from plain_client import JSON_PATCH, STRATEGIC, Answer, Object, PlainClient
+from release import APPLY
 
 MAPS = "/api/v1/namespaces/{}/configmaps"
 
@@ -17,28 +18,30 @@ def an_entry(**changes: Any) -> Object:
     return {**entry, "admissionReviewVersions": ["v1"], "namespaceSelector": {"matchLabels": {"no": "such"}}, **changes}
 
 
-def test_a_ca_bundle_is_put_in_place(api: PlainClient, ns: str) -> None:
-    """Into one of several webhooks, only if it is still the one that was meant; all else stays."""
+def test_a_ca_bundle_is_applied(api: PlainClient, ns: str) -> None:
+    """Server-side, into one of several webhooks, only if nothing was changed meanwhile; all else stays."""
     service = {"service": {"name": "s", "namespace": ns}}
     entries = [an_entry(name=f"{which}.hook.example", clientConfig=service) for which in ("a", "b")]
     made = api.made(CONFIGURATIONS, {"metadata": {"name": ns}, "webhooks": entries})
     path = f"{CONFIGURATIONS}/{ns}"
+    query = {"fieldManager": "test", "force": "true"}
+
+    def body(bundle: str, **more: str) -> Object:
+        webhooks = [{"name": "b.hook.example", "clientConfig": {"caBundle": bundle}}]
+        kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+        return {**kind, "metadata": {"name": ns, **more}, "webhooks": webhooks}
+
     try:
+        stale = api.patch(path, body("", resourceVersion="1"), APPLY, **query)
+        assert stale.refusal[:2] == (409, "Conflict")
         bundle = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJkRENDQVJxZ0F3SUJBZ0lVRTkK"
-        operations: list[Object] = [
-            {"op": "test", "path": "/webhooks/1/name", "value": "b.hook.example"},
-            {"op": "add", "path": "/webhooks/1/clientConfig/caBundle", "value": bundle},
-        ]
-        other = [{**operations[0], "value": "c.hook.example"}, operations[1]]
-        message = "the server rejected our request due to an error in our request"
-        assert api.patch(path, other, JSON_PATCH).refusal == (422, "Invalid", message)
-        assert api.get(path).body == made
-        patched = api.patch(path, operations, JSON_PATCH)
+        version = made["metadata"]["resourceVersion"]
+        patched = api.patch(path, body(bundle, resourceVersion=version), APPLY, **query)
         assert (patched.code, patched.body["metadata"]["generation"]) == (200, 2)
         assert [w["clientConfig"].get("caBundle") for w in patched.body["webhooks"]] == [None, bundle]
         patched.body["webhooks"][1]["clientConfig"].pop("caBundle")
         assert patched.body["webhooks"] == made["webhooks"]
-        assert api.patch(path, operations, JSON_PATCH).body["metadata"]["generation"] == 2, "nothing was changed"
+        assert api.patch(path, body(bundle), APPLY, **query).body["metadata"]["generation"] == 2, "nothing was changed"
     finally:
         api.delete(path)
 

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from webhook import namespaces
-from webhook.certs import Pair
+from webhook.core.model import Namespace, OldNode
 from webhook.namespaces import Namespaces
-from webhook.ports import ApiProblem, Hook
+from webhook.nodes import Nodes
+from webhook.ports import ApiProblem, Labelled
 
 pytestmark = pytest.mark.anyio
 
 
 class FakeApi:
-    """A namespace API with a switch, and nothing else."""
+    """A namespace API with a switch for each kind of call, and nothing else."""
 
     def __init__(self) -> None:
         self.labels: Mapping[str, str] = {"a": "1"}
-        self.up = True
+        self.ranges: tuple[Any, ...] = ({"spec": {}},)
+        self.up = self.limits_up = True
         self.calls = 0
 
-    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+    async def namespace(self, name: str) -> Labelled:
         self.calls += 1
+        await anyio.lowlevel.checkpoint()
         if not self.up:
             raise ApiProblem("down")
-        return self.labels
+        return Labelled(self.labels, {"b": "2"})
 
-    async def read_authority(self, name: str) -> Pair | None:
-        raise NotImplementedError
+    async def limit_ranges(self, namespace: str) -> tuple[Any, ...]:
+        if not (self.up and self.limits_up):
+            raise ApiProblem("down")
+        return self.ranges
 
-    async def create_authority(self, name: str, pair: Pair) -> bool:
-        raise NotImplementedError
-
-    async def hooks(self, configuration: str) -> Sequence[Hook]:
-        raise NotImplementedError
-
-    async def set_ca_bundle(self, configuration: str, index: int, hook: str, ca_bundle: bytes) -> None:
-        raise NotImplementedError
+    async def old_nodes(self) -> tuple[OldNode, ...]:
+        if not self.up:
+            raise ApiProblem("down")
+        return (OldNode("n", "v1.29.0"),)
 
 
 class Clock:
@@ -59,6 +63,20 @@ async def test_within_a_second_one_look_up_serves_all() -> None:
     lookup = Namespaces(api, clock)
     assert [(await lookup.get("apps")).labels for _ in range(3)] == [{"a": "1"}] * 3
     assert api.calls == 1
+
+
+async def test_reviews_at_the_same_time_share_one_look_up() -> None:
+    api, found = FakeApi(), list[Namespace]()
+    lookup = Namespaces(api, Clock())
+
+    async def get() -> None:
+        found.append(await lookup.get("apps"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(get)
+    assert (api.calls, {one.name for one in found}, len(found)) == (1, {"apps"}, 10)
+    assert all(one.labels == {"a": "1"} for one in found)
 
 
 async def test_a_new_label_is_seen_a_second_later() -> None:
@@ -85,6 +103,47 @@ async def test_a_namespace_never_read_is_unknown_while_the_api_server_is_down() 
     api = FakeApi()
     api.up = False
     assert (await Namespaces(api, Clock()).get("apps")).labels is None
+
+
+async def test_everything_that_is_known_of_the_place_comes_along() -> None:
+    old = (OldNode("n", "v1.29.0"),)
+    found = await Namespaces(FakeApi(), Clock(), lambda: old).get("apps")
+    assert found == Namespace("apps", {"a": "1"}, {"b": "2"}, ({"spec": {}},), old)
+
+
+async def test_without_its_limit_ranges_a_namespace_is_still_known() -> None:
+    api, clock = FakeApi(), Clock()
+    api.limits_up = False
+    lookup = Namespaces(api, clock)
+    assert await lookup.get("apps") == Namespace("apps", {"a": "1"}, {"b": "2"})
+    api.limits_up = True
+    clock.now += 2
+    assert (await lookup.get("apps")).limit_ranges == ({"spec": {}},)
+    api.limits_up = False
+    clock.now += 2
+    assert (await lookup.get("apps")).limit_ranges == ({"spec": {}},), "remembered"
+
+
+async def test_nodes_are_unknown_until_the_first_look_and_remembered_after_it() -> None:
+    api = FakeApi()
+    api.up = False
+    nodes = Nodes(api)
+    assert not await nodes.look()
+    assert nodes.problem == "down"
+    api.up = True
+    assert await nodes.look()
+    api.up = False
+    assert not await nodes.look()
+    assert nodes.old == (OldNode("n", "v1.29.0"),)
+
+
+async def test_once_seen_nodes_are_no_problem_any_more() -> None:
+    api = FakeApi()
+    nodes = Nodes(api)
+    await nodes.look()
+    api.up = False
+    await nodes.look()
+    assert nodes.problem is None
 
 
 async def test_memory_is_bounded() -> None:

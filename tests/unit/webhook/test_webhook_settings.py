@@ -13,7 +13,7 @@ LEAST = {"MEMGRAPH_HA_RELEASE": "graph", "POD_NAMESPACE": "db", "MEMGRAPH_HA_SID
 def test_the_least_environment_gives_the_defaults() -> None:
     chosen = settings.from_env(LEAST)
     assert (chosen.release.cluster, chosen.release.default) == ("graph", True)
-    assert (chosen.address, chosen.port, chosen.pod_ip, chosen.kubeconfig) == ("0.0.0.0", 10250, "", "")
+    assert (chosen.address, chosen.port, chosen.pod_ip, chosen.kubeconfig) == ("", 10250, "", "")
 
 
 def test_every_variable_is_read() -> None:
@@ -24,12 +24,17 @@ def test_every_variable_is_read() -> None:
             "MEMGRAPH_HA_DEFAULT": "false",
             "MEMGRAPH_HA_WEBHOOK_ADDRESS": "::",
             "MEMGRAPH_HA_WEBHOOK_PORT": "9443",
+            "MEMGRAPH_HA_SIDECAR_PULL_SECRETS": "one, two",
+            "MEMGRAPH_HA_STRICT": "true",
+            "MEMGRAPH_HA_WEBHOOK_CERTIFICATE_DIR": "/certificate",
             "POD_IP": "10.0.0.7",
             "MEMGRAPH_HA_LOG_LEVEL": "debug",
             "KUBECONFIG": "/tmp/k",
         }
     )
     assert (chosen.release.cluster, chosen.release.default, chosen.address, chosen.port) == ("blue", False, "::", 9443)
+    assert (chosen.release.pull_secrets, chosen.release.strict) == (("one", "two"), True)
+    assert chosen.certificate_dir == "/certificate"
     assert (chosen.pod_ip, chosen.log_level, chosen.kubeconfig) == ("10.0.0.7", "DEBUG", "/tmp/k")
 
 
@@ -44,6 +49,8 @@ def test_all_missing_settings_are_named_at_once() -> None:
     [
         ("MEMGRAPH_HA_CLUSTER", "a b"),
         ("MEMGRAPH_HA_DEFAULT", "yes"),
+        ("MEMGRAPH_HA_STRICT", "maybe"),
+        ("MEMGRAPH_HA_SIDECAR_PULL_SECRETS", "a/b"),
         ("MEMGRAPH_HA_WEBHOOK_ADDRESS", "localhost"),
         ("MEMGRAPH_HA_WEBHOOK_PORT", "70000"),
         ("MEMGRAPH_HA_WEBHOOK_PORT", "x"),
