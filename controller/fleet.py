@@ -129,8 +129,9 @@ class Fleet:
 
         def judge(pod: Any) -> PodFacts | None:
             name = str(pod["metadata"].get("namespace"))
-            labelled = namespaces.get(name)
-            return look_at(pod, Namespace(name, labelled.labels if labelled else None), release)
+            known = namespaces.get(name)
+            place = Namespace(name, known.labels, known.annotations) if known else Namespace(name, None)
+            return look_at(pod, place, release)
 
         # Pods may ask for the sidecar themselves, wherever they are.
         asking = (f"{names.INJECT_LABEL}={names.INJECT_ENABLED}", f"{names.CLUSTER_LABEL}={release.cluster}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from memgraph_ha.core import paths
 from memgraph_ha.core.explain import Explanation, explain
-from memgraph_ha.installed import releases, settings_of
+from memgraph_ha.installed import place_of, releases, settings_of
 from memgraph_ha.kube import Absent, Api, Forbidden, Problem, connect
 from memgraph_ha.options import FOUND, OK, as_json, parser, run
 from webhook.core.model import Namespace
@@ -44,12 +44,12 @@ async def _explain(api: Api, target: paths.Target, name: str, release: str | Non
             f"there is no {target} in namespace {name}: see kubectl -n {name} get {target.plural}"
         ) from problem
     try:
-        labels = (await api.get(f"{paths.NAMESPACES}/{name}"))["metadata"].get("labels") or {}
+        place = place_of(await api.get(f"{paths.NAMESPACES}/{name}"))
     except Forbidden:
-        labels = None  # as it may be for the webhook, too
+        place = Namespace(name, None)  # as it may be for the webhook, too
     found = [await settings_of(api, installed) for installed in await releases(api, release)]
     pods = await _pods(api, obj, name) if target.kind != "Pod" else []
-    return explain(str(target), {**obj, "kind": target.kind}, Namespace(name, labels), found, pods)
+    return explain(str(target), {**obj, "kind": target.kind}, place, found, pods)
 
 
 async def _pods(api: Api, obj: Any, namespace: str) -> list[Any]:

@@ -16,7 +16,7 @@ from memgraph_ha.core import paths
 from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Right, Trial, Unknown
 from memgraph_ha.core.checks.rights import needed
 from memgraph_ha.core.status import leader_of
-from memgraph_ha.installed import Installed, release_of
+from memgraph_ha.installed import Installed, place_of, release_of
 from memgraph_ha.kube import Absent, Api, Forbidden, Problem
 from sidecar.contract import names
 from webhook.core.model import Namespace, Release
@@ -108,9 +108,9 @@ async def _clients(
         raise
     except Problem as problem:
         return Unknown(str(problem)), 0
-    found = [Namespace(n["metadata"]["name"], n["metadata"].get("labels") or {}) for n in raw]
+    found = [place_of(n) for n in raw]
     ours = [n for n in found if only or is_ours(Labelled(n.name, n.labels or {}), settings)]
-    secrets = [] if isinstance(deployment, Unknown) else _pull_secrets(deployment)
+    secrets = list(settings.pull_secrets) or ([] if isinstance(deployment, Unknown) else _pull_secrets(deployment))
     looked_at = ours[:_NAMESPACES_MAX]
     return [await _client(api, installed, n, secrets, settings) for n in looked_at], len(ours) - len(looked_at)
 

@@ -9,7 +9,7 @@ from memgraph_ha.core import paths
 from memgraph_ha.kube import Absent, Api, Problem
 from sidecar.contract import names
 from sidecar.contract.env import BadSettings
-from webhook.core.model import Release
+from webhook.core.model import Namespace, Release
 from webhook.settings import NAMESPACE, RELEASE, from_env
 
 _HELM_NAMESPACE: Final = "meta.helm.sh/release-namespace"
@@ -64,6 +64,12 @@ def release_of(deployment: Any, name: str, namespace: str) -> Release:
         return from_env(given).release
     except BadSettings as error:
         raise Problem(f"Deployment {name}-webhook has settings that don't do: {error}; helm upgrade it") from error
+
+
+def place_of(namespace: Any) -> Namespace:
+    """A raw Namespace in the words of admission."""
+    metadata = namespace["metadata"]
+    return Namespace(metadata["name"], metadata.get("labels") or {}, metadata.get("annotations") or {})
 
 
 def _installed(raw: Any) -> Installed | None:

@@ -12,11 +12,10 @@ import anyio
 
 from memgraph_ha.core import paths
 from memgraph_ha.core.upgrade import Done, Outcome, Step, runs, steps, summary
-from memgraph_ha.installed import releases, settings_of
+from memgraph_ha.installed import place_of, releases, settings_of
 from memgraph_ha.kube import Absent, Api, Problem, connect
 from memgraph_ha.options import FOUND, OK, parser, run
 from sidecar.contract import names
-from webhook.core.model import Namespace
 
 _PAUSE_S: Final = 1.0
 """Between two pods: an API server and a registry don't notice, and somebody who watches can stop it."""
@@ -74,7 +73,7 @@ async def _steps(api: Api, namespace: str | None, release: str | None) -> list[S
         raw = [await api.get(f"{paths.NAMESPACES}/{namespace}")]
     else:
         raw = await api.all(paths.NAMESPACES, labelSelector=f"{names.INJECT_LABEL}={names.INJECT_ENABLED}")
-    known = {n["metadata"]["name"]: Namespace(n["metadata"]["name"], n["metadata"].get("labels") or {}) for n in raw}
+    known = {place.name: place for place in map(place_of, raw)}
     pods = [pod for name in known for pod in await api.all(paths.inside(name, "pods"))]
     return steps(pods, known, found)
 

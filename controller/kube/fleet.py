@@ -52,7 +52,7 @@ class FleetStore:
 
         def judge(raw: Any) -> Labelled:
             metadata = raw["metadata"]
-            return Labelled(metadata["name"], metadata.get("labels") or {})
+            return Labelled(metadata["name"], metadata.get("labels") or {}, metadata.get("annotations") or {})
 
         call = self._core.list_namespace_without_preload_content
         return await _pages("listing namespaces", call, judge, _NAMESPACES_MAX, label_selector=selector)
