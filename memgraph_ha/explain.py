@@ -7,10 +7,9 @@ from typing import Any
 
 from memgraph_ha.core import paths
 from memgraph_ha.core.explain import Explanation, explain
-from memgraph_ha.installed import place_of, releases, settings_of
-from memgraph_ha.kube import Absent, Api, Forbidden, Problem, connect
+from memgraph_ha.installed import place, releases, settings_of
+from memgraph_ha.kube import Absent, Api, Problem, connect
 from memgraph_ha.options import FOUND, OK, as_json, parser, run
-from webhook.core.model import Namespace
 
 _HELP = "Say whether a pod, or the pods of a workload, carry the sidecar; if not, why, and what to type."
 
@@ -43,13 +42,9 @@ async def _explain(api: Api, target: paths.Target, name: str, release: str | Non
         raise Problem(
             f"there is no {target} in namespace {name}: see kubectl -n {name} get {target.plural}"
         ) from problem
-    try:
-        place = place_of(await api.get(f"{paths.NAMESPACES}/{name}"))
-    except Forbidden:
-        place = Namespace(name, None)  # as it may be for the webhook, too
     found = [await settings_of(api, installed) for installed in await releases(api, release)]
     pods = await _pods(api, obj, name) if target.kind != "Pod" else []
-    return explain(str(target), {**obj, "kind": target.kind}, place, found, pods)
+    return explain(str(target), {**obj, "kind": target.kind}, await place(api, name), found, pods)
 
 
 async def _pods(api: Api, obj: Any, namespace: str) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from cryptography import x509
@@ -16,10 +17,12 @@ from memgraph_ha.core import paths
 from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Right, Trial, Unknown
 from memgraph_ha.core.checks.rights import needed
 from memgraph_ha.core.status import leader_of
-from memgraph_ha.installed import Installed, place_of, release_of
+from memgraph_ha.installed import Installed, place_of, release_of, variable
 from memgraph_ha.kube import Absent, Api, Forbidden, Problem
 from sidecar.contract import names
-from webhook.core.model import Namespace, Release
+from webhook.core.model import Namespace, OldNode, Release
+from webhook.core.nodes import old
+from webhook.settings import CERTIFICATE_DIR
 
 T = TypeVar("T")
 _NAMESPACES_MAX: Final = 50
@@ -36,20 +39,23 @@ async def gather(api: Api, installed: Installed, only: list[str]) -> Facts:
     now = time.time()
     leader = lease if isinstance(lease, Unknown) else leader_of(lease, now)
     told, why = await look.ask_leader(api, namespace, leader if isinstance(leader, str) else "")
-    clients, left = await _clients(api, installed, settings, deployment, only)
+    nodes = await attempt(api.all(paths.NODES))
+    old_nodes = () if isinstance(nodes, Unknown) else tuple(old({"items": nodes}))
+    wanted = needed(name, own_certificates=isinstance(deployment, Unknown) or not variable(deployment, CERTIFICATE_DIR))
+    clients, left = await _clients(api, installed, settings, deployment, only, old_nodes)
     return Facts(
         release=name,
         namespace=namespace,
         now=now,
         settings=settings,
         bundles=tuple(_bundle(hook) for hook in installed.configuration.get("webhooks") or ()),
-        nodes=await attempt(api.all(paths.NODES)),
+        nodes=nodes,
         pods=pods,
         state=await attempt(look.state(api, namespace, name)),
         leader=leader,
         told=told if told is not None else Unknown(why),
         logs={} if isinstance(pods, Unknown) else await _logs(api, namespace, pods),
-        rights={right: await _allowed(api, installed, right) for right in needed(name)},
+        rights={right: await _allowed(api, installed, right) for right in wanted},
         clients=clients,
         clients_left=left,
     )
@@ -95,7 +101,12 @@ async def _logs(api: Api, namespace: str, pods: list[Any]) -> dict[str, str | Un
 
 
 async def _clients(
-    api: Api, installed: Installed, settings: Release | Unknown, deployment: Any, only: list[str]
+    api: Api,
+    installed: Installed,
+    settings: Release | Unknown,
+    deployment: Any,
+    only: list[str],
+    old_nodes: tuple[OldNode, ...],
 ) -> tuple[list[Client] | Unknown, int]:
     if isinstance(settings, Unknown):
         return settings, 0
@@ -108,7 +119,7 @@ async def _clients(
         raise
     except Problem as problem:
         return Unknown(str(problem)), 0
-    found = [place_of(n) for n in raw]
+    found = [replace(place_of(n), old_nodes=old_nodes) for n in raw]
     ours = [n for n in found if only or is_ours(Labelled(n.name, n.labels or {}), settings)]
     secrets = list(settings.pull_secrets) or ([] if isinstance(deployment, Unknown) else _pull_secrets(deployment))
     looked_at = ours[:_NAMESPACES_MAX]
@@ -123,13 +134,14 @@ async def _client(
         "system:serviceaccounts", f"system:serviceaccounts:{where}", "system:authenticated",
     ]}  # fmt: skip
     state = names.state_config_map(installed.name)
+    ranges = await attempt(api.all(paths.inside(where, "limitranges")))
     return Client(
-        namespace=namespace,
+        namespace=replace(namespace, limit_ranges=() if isinstance(ranges, Unknown) else tuple(ranges)),
         trial=await _trial(api, where, settings.cluster),
         may_read=await _review(api, sidecar, installed.namespace, Right("", "get", "configmaps", name=state)),
         pods=await attempt(api.all(paths.inside(where, "pods"))),
         quotas=await attempt(api.all(paths.inside(where, "resourcequotas"))),
-        limit_ranges=await attempt(api.all(paths.inside(where, "limitranges"))),
+        limit_ranges=ranges,
         secrets={secret: await _there(api, where, secret) for secret in secrets},
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from memgraph_ha.core import paths
-from memgraph_ha.kube import Absent, Api, Problem
+from memgraph_ha.kube import Absent, Api, Forbidden, Problem
 from sidecar.contract import names
 from sidecar.contract.env import BadSettings
 from webhook.core.model import Namespace, Release
+from webhook.core.nodes import old
 from webhook.settings import NAMESPACE, RELEASE, from_env
 
 _HELM_NAMESPACE: Final = "meta.helm.sh/release-namespace"
@@ -55,8 +57,7 @@ async def settings_of(api: Api, installed: Installed) -> Release:
 
 def release_of(deployment: Any, name: str, namespace: str) -> Release:
     """The release by its webhook's variables. Raises Problem."""
-    containers = deployment["spec"]["template"]["spec"]["containers"]
-    given = {e["name"]: e["value"] for c in containers for e in c.get("env") or () if "value" in e}
+    given = _environment(deployment)
     given |= {NAMESPACE: namespace, RELEASE: given.get(RELEASE, name)}
     for address in ("MEMGRAPH_HA_WEBHOOK_ADDRESS", "MEMGRAPH_HA_WEBHOOK_PORT", "POD_IP"):
         given.pop(address, None)  # what it listens on is its own affair
@@ -66,10 +67,39 @@ def release_of(deployment: Any, name: str, namespace: str) -> Release:
         raise Problem(f"Deployment {name}-webhook has settings that don't do: {error}; helm upgrade it") from error
 
 
-def place_of(namespace: Any) -> Namespace:
-    """A raw Namespace in the words of admission."""
+def variable(deployment: Any, name: str) -> str:
+    """A variable of its container, or nothing."""
+    return _environment(deployment).get(name, "")
+
+
+def _environment(deployment: Any) -> dict[str, str]:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return {e["name"]: e["value"] for c in containers for e in c.get("env") or () if "value" in e}
+
+
+def place_of(namespace: Any, limit_ranges: Iterable[Any] = (), nodes: Iterable[Any] = ()) -> Namespace:
+    """A raw Namespace, with its LimitRanges and the cluster's nodes, in the words of admission."""
     metadata = namespace["metadata"]
-    return Namespace(metadata["name"], metadata.get("labels") or {}, metadata.get("annotations") or {})
+    return Namespace(
+        metadata["name"], metadata.get("labels") or {}, metadata.get("annotations") or {}, tuple(limit_ranges),
+        tuple(old({"items": list(nodes)})),
+    )  # fmt: skip
+
+
+async def place(api: Api, name: str) -> Namespace:
+    """As the webhook sees it, as far as the caller may: without a right, there is nothing of that kind."""
+    try:
+        raw = await api.get(f"{paths.NAMESPACES}/{name}")
+    except Forbidden:
+        return Namespace(name, None)  # as it may be for the webhook, too
+    return place_of(raw, await _seen(api, paths.inside(name, "limitranges")), await _seen(api, paths.NODES))
+
+
+async def _seen(api: Api, path: str) -> list[Any]:
+    try:
+        return await api.all(path)
+    except (Forbidden, Absent):
+        return []
 
 
 def _installed(raw: Any) -> Installed | None:

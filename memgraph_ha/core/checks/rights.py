@@ -10,17 +10,21 @@ from sidecar.contract import names
 _RBAC = "rbac.authorization.k8s.io"
 
 
-def needed(release: str) -> tuple[Right, ...]:
-    """One right of each kind: who took away one rule of a Role took it whole."""
+def needed(release: str, *, own_certificates: bool = True) -> tuple[Right, ...]:
+    """One right of each kind: who took away one rule of a Role took it whole. Without `own_certificates`, somebody else
+    keeps the webhook's."""
     state = names.state_config_map(release)
+    certificates = (
+        Right("webhook", "get", "secrets", name=f"{release}-webhook-ca"),
+        Right("webhook", "patch", "mutatingwebhookconfigurations", "admissionregistration.k8s.io", release),
+    )
     return (
         Right("controller", "update", "configmaps", name=state),
         Right("controller", "update", "leases", "coordination.k8s.io", names.lease(release)),
         Right("controller", "delete", "pods"),
         Right("controller", "patch", "pods/status"),
-        Right("webhook", "get", "secrets", name=f"{release}-webhook-ca"),
         Right("webhook", "get", "namespaces"),
-        Right("webhook", "patch", "mutatingwebhookconfigurations", "admissionregistration.k8s.io", release),
+        *(certificates if own_certificates else ()),
     )
 
 
