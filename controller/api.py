@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from controller.core.fleet.model import Health
 from controller.core.model import Role
 from controller.core.reasons import Reason
 
@@ -59,6 +60,36 @@ class Instance(_Said):
     left_alone: Annotated[str | None, Field(description="why it is not re-seeded by itself, although it diverged")]
 
 
+class Owner(_Said):
+    """What makes the pods anew."""
+
+    kind: str
+    name: str
+
+
+class Finding(_Said):
+    """Pods of one owner whose sidecar is missing, outdated or stale."""
+
+    namespace: str
+    owner: Owner
+    health: Health
+    pods: tuple[str, ...]
+    why: str
+    commands: Annotated[tuple[str, ...], Field(description="what mends it: one of them is enough")]
+
+
+class Fleet(_Said):
+    """Every pod that carries a sidecar of this release, or should: the leader's last audit."""
+
+    at: Annotated[str, Field(description="when it was made (the controller's clock)")]
+    complete: Annotated[bool, Field(description="whether all that there is was read")]
+    namespaces: Annotated[tuple[str, ...], Field(description="those labelled for this release")]
+    bound: Annotated[tuple[str, ...], Field(description="those that may read the document by a RoleBinding of ours")]
+    pods: Annotated[dict[Health, int], Field(description="how many pods do how well")]
+    findings: Annotated[tuple[Finding, ...], Field(description="at most 100; the counts are of all")]
+    problem: Annotated[str | None, Field(description="why the latest look failed")]
+
+
 class Status(_Said):
     """What this controller knows. One that does not lead knows who leads, and the pods."""
 
@@ -76,3 +107,4 @@ class Status(_Said):
     last_answer: RequestAnswer | None
     instances: tuple[Instance, ...]
     commands: Annotated[tuple[str, ...], Field(description="what resolves an ambiguous rebuild: choose one")]
+    fleet: Annotated[Fleet | None, Field(description="null before the first audit, or where it is turned off")] = None

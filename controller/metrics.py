@@ -6,7 +6,7 @@ would be old, and a sum over controllers would count it twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from controller.core.actions import Outcome
+from controller.core.fleet.model import Health
 from controller.core.model import Found, Instance, Observation, Role, Status
 from controller.core.reasons import Reason
 from controller.core.stages import Change
@@ -85,12 +86,16 @@ class Metrics:
         self._leader.set(0 if term is None else 1)
         self._term.set(term or 0)
         if term is None:
-            self._picture.seen = None
+            self._picture.seen = self._picture.fleet = None
             self._paused.set(0)  # the next leader says it
 
     def seen(self, observation: Observation) -> None:
         """The cluster as the leader sees it now."""
         self._picture.seen = observation
+
+    def fleet(self, pods: Mapping[Health, int] | None) -> None:
+        """Pods that carry a sidecar or should, as the leader's last audit counted them; None without one."""
+        self._picture.fleet = pods
 
     def paused(self, paused: bool) -> None:
         """This controller, leading, found a pause, or none."""
@@ -124,6 +129,7 @@ class _Picture(Collector):
 
     def __init__(self) -> None:
         self.seen: Observation | None = None
+        self.fleet: Mapping[Health, int] | None = None
 
     def collect(self) -> Iterable[Metric]:
         """The gauges."""
@@ -139,7 +145,10 @@ class _Picture(Collector):
             serving.add_metric([], 1 if document.phase is Phase.SERVING else 0)
             unprotected.add_metric([], 0 if document.sync else 1)
             _replicas(_main(seen, document), behind, status)
-        return [epoch, serving, unprotected, behind, status]
+        fleet = _gauge("fleet_pods", "Pods that carry a sidecar of this release or should, by how it does", "health")
+        for health, number in (self.fleet or {}).items():
+            fleet.add_metric([health.value], number)
+        return [epoch, serving, unprotected, behind, status, fleet]
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

@@ -12,16 +12,19 @@ PortError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
+from controller.core.fleet.model import Binding, Finding, Labelled
 from controller.core.logins import Login
 from controller.core.model import Pod, ReseedOrder, ReseedOrders, Shown, Stored
 from controller.core.requests import Request, RequestAnswer
 from sidecar.contract.state import Document
+
+T = TypeVar("T")
 
 
 class PortError(Exception):
@@ -169,3 +172,38 @@ class PodFaces(Protocol):
 
         Raises Conflict, LostAnswer or Unavailable; one of the first and last if it is another pod by now.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """A list that was read page by page. Not `complete`: there was more than may be read at once."""
+
+    items: tuple[T, ...]
+    complete: bool = True
+
+
+class FleetStore(Protocol):
+    """Other people's namespaces and pods, and who may read the document. Every method raises PortError."""
+
+    async def namespaces(self, *, labelled: bool) -> Listed[Labelled]:
+        """All namespaces, or only those with the label for injection."""
+
+    async def pods(
+        self, judge: Callable[[Any], T | None], *, namespace: str = "", selector: str = "", most: int
+    ) -> Listed[T]:
+        """What `judge` makes of each pod (raw JSON), but for None; of one namespace, or by labels of all of them."""
+
+    async def role_uid(self) -> str:
+        """The UID of the sidecars' Role."""
+
+    async def bindings(self, role_uid: str) -> Listed[Binding]:
+        """Our RoleBindings. They are sound if they belong to this very Role."""
+
+    async def bind(self, namespace: str, role_uid: str) -> None:
+        """Let this namespace's service accounts read the document. It is well if they may already."""
+
+    async def unbind(self, name: str) -> None:
+        """Remove one of our RoleBindings. It is well if it is gone."""
+
+    async def record_finding(self, finding: Finding) -> None:
+        """An Event on the pods' owner."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from controller.core.election import Timings
+from controller.core.fleet.model import ClientAccess, Rules
 from controller.core.model import OnDiverged, OnNoSyncReplica, Policy
 from sidecar.contract.env import BadSettings
+from webhook.core.model import Release
 
 T = TypeVar("T")
 
@@ -33,6 +35,11 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_MEMGRAPH_PASSWORD": "its password",
     "MEMGRAPH_HA_USERS_DIR": "a mounted Secret with every instance's users, one key a user (default: none)",
     "MEMGRAPH_HA_CONTROLLER_USER": "which of them the controller logs in as (default memgraph-ha)",
+    "MEMGRAPH_HA_SIDECAR_IMAGE": "image of the sidecar; without it, nobody looks after the pods with sidecars",
+    "MEMGRAPH_HA_CLUSTER": "name that the label memgraph-ha.io/cluster has to carry (default: the release's name)",
+    "MEMGRAPH_HA_DEFAULT": "true if pods that name no cluster belong to this release, else false (default true)",
+    "MEMGRAPH_HA_CLIENT_ACCESS": "perNamespace: let labelled namespaces' sidecars read the document; "
+    "allServiceAccounts or none: somebody else does (default none)",
     "MEMGRAPH_HA_HTTP_ADDRESS": "address of health and metrics (default 0.0.0.0)",
     "MEMGRAPH_HA_HTTP_PORT": "port of health and metrics (default 8080)",
     "MEMGRAPH_HA_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR (default INFO)",
@@ -62,6 +69,7 @@ class Settings:
     kubeconfig: str
     timings: Timings
     policy: Policy
+    fleet: Rules | None
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -99,9 +107,10 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         probe_interval_s=seconds("MEMGRAPH_HA_PROBE_INTERVAL_S", "0.5"),
         cut_settle_s=seconds("MEMGRAPH_HA_CUT_SETTLE_S", "0.25"),
     )
+    namespace = take("POD_NAMESPACE", str, None, "a name")
     settings = Settings(
         identity=take("POD_NAME", str, None, "a name"),
-        namespace=take("POD_NAMESPACE", str, None, "a name"),
+        namespace=namespace,
         release=release,
         statefulset=take("MEMGRAPH_HA_STATEFULSET", str, release, "a name"),
         service=take("MEMGRAPH_HA_SERVICE", str, f"{release}-nodes", "a name"),
@@ -117,11 +126,29 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         kubeconfig=environ.get("KUBECONFIG", ""),
         timings=timings,
         policy=policy,
+        fleet=_fleet(environ, release, namespace, problems),
     )
     problems.extend(timings.problems())
     if problems:
         raise BadSettings(tuple(problems))
     return settings
+
+
+def _fleet(environ: Mapping[str, str], release: str, namespace: str, problems: list[str]) -> Rules | None:
+    """None where nobody is to look after the pods with sidecars."""
+
+    def word(name: str, default: str) -> str:
+        return environ.get(name, "").strip() or default
+
+    image, default = word("MEMGRAPH_HA_SIDECAR_IMAGE", ""), word("MEMGRAPH_HA_DEFAULT", "true")
+    access = word("MEMGRAPH_HA_CLIENT_ACCESS", ClientAccess.NONE)
+    if default not in ("true", "false"):
+        problems.append(f"MEMGRAPH_HA_DEFAULT is {default!r}: set it to true or false")
+    if access not in set(ClientAccess):
+        problems.append(f"MEMGRAPH_HA_CLIENT_ACCESS is {access!r}: set it to {', '.join(ClientAccess)}")
+        return None
+    clients = Release(release, namespace, word("MEMGRAPH_HA_CLUSTER", release), default == "true", image)
+    return Rules(clients, ClientAccess(access)) if image else None
 
 
 def _positive(text: str) -> float:

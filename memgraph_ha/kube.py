@@ -1,13 +1,15 @@
-"""The command's door to Kubernetes: the requests' ConfigMap, with the rights of whoever types."""
+"""The command's door to Kubernetes, with the rights of whoever types: the requests' ConfigMap, any object as JSON."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 import anyio
@@ -18,10 +20,22 @@ from kubernetes.aio.config import ConfigException
 from sidecar.contract import names
 
 _CALL_S: Final = 5.0  # a person waits, and a cluster's API server may be far away
+_PAGE: Final = 200
+"""Some 2 MB of pods: it arrives well within the timeout of one call."""
+_OBJECTS_MAX: Final = 20_000
+"""What a person's terminal can make anything of; and 200 MB of pods are enough."""
 
 
 class Problem(Exception):
     """What is in the way, as a sentence that says what to do about it."""
+
+
+class Absent(Problem):
+    """There is no such object, or no such kind."""
+
+
+class Forbidden(Problem):
+    """Whoever types lacks the right."""
 
 
 class Conflict(Exception):
@@ -35,6 +49,94 @@ class Found:
     data: Mapping[str, str]
     answer: str
     raw: client.V1ConfigMap
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An answer to a creation: the object as it was admitted, and what admission had to say."""
+
+    body: Any
+    warnings: tuple[str, ...]
+
+
+class Api:
+    """Any object, as raw JSON: no field of somebody's pod is lost. Every method raises Problem."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    async def get(self, path: str, **query: str) -> Any:
+        """One object."""
+        return json.loads((await self._send("get", "GET", path, query))[0])
+
+    async def text(self, path: str, **query: str) -> str:
+        """What is no JSON, such as a log."""
+        return (await self._send("get", "GET", path, query))[0]
+
+    async def all(self, path: str, *, most: int = _OBJECTS_MAX, **query: str) -> list[Any]:
+        """Every object of a list, page by page. Raises Problem if there are more than `most`."""
+        found: list[Any] = []
+        token = ""
+        while True:
+            more = {"continue": token} if token else {}
+            text, _ = await self._send("list", "GET", path, {**query, **more, "limit": str(_PAGE)})
+            page = json.loads(text)
+            found += page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
+            if len(found) >= most:
+                raise Problem(f"{path} has more than {most} objects: name a namespace with -n")
+
+    async def create(self, path: str, body: Any, **query: str) -> Made:
+        """With dryRun=All: as if."""
+        text, headers = await self._send("create", "POST", path, query, body)
+        return Made(json.loads(text), tuple(_warning(value) for value in headers.getall("Warning", [])))
+
+    async def patch(self, path: str, operations: list[dict[str, Any]]) -> Any:
+        """A JSON patch (RFC 6902)."""
+        text, _ = await self._send("patch", "PATCH", path, {}, operations)
+        return json.loads(text)
+
+    async def _send(
+        self, verb: str, method: str, path: str, query: Mapping[str, str], body: Any = None
+    ) -> tuple[str, Any]:
+        content = "application/json-patch+json" if method == "PATCH" else "application/json"
+        accept = {"Accept": "application/json, */*", "Content-Type": content}
+        try:
+            request = await self._api.param_serialize(
+                method, quote(path, safe="/:"), query_params=list(query.items()), header_params=accept, body=body,
+                auth_settings=["BearerToken"],
+            )  # fmt: skip
+            answer = await self._api.call_api(*request, _request_timeout=_CALL_S)
+            text = (await answer.read() or b"").decode(errors="replace")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Problem(f"the API server does not answer ({error or type(error).__name__})") from error
+        if answer.status >= 400:
+            raise _refusal(verb, path, answer.status, text)
+        return text, answer.headers
+
+
+def _refusal(verb: str, path: str, status: int, text: str) -> Problem:
+    """The API server's own words, which name the object and what is wrong with it."""
+    try:
+        said = json.loads(text)["message"]
+    except (ValueError, TypeError, KeyError):
+        said = text.strip()[:200] or f"status {status}"
+    match status:
+        case 401:
+            return Problem("the API server does not accept these credentials: log in again")
+        case 403:
+            return Forbidden(f"not allowed to {verb} {path}: {said}")
+        case 404:
+            return Absent(f"{path}: {said}")
+    return Problem(f"could not {verb} {path}: {said}")
+
+
+def _warning(header: str) -> str:
+    """The text of `299 - "text"`."""
+    _, _, quoted = header.partition('"')
+    return quoted.rpartition('"')[0].replace('\\"', '"').replace("\\\\", "\\")
 
 
 @asynccontextmanager

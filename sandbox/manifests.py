@@ -219,6 +219,7 @@ def _controller(kubeconfig: str, command: Sequence[str]) -> Object:
             {"name": "MEMGRAPH_HA_HTTP_PORT", "value": str(CONTROLLER_PORT)},
             {"name": "MEMGRAPH_HA_RELEASE", "value": RELEASE},
             {"name": "MEMGRAPH_HA_REGISTER_BY", "value": "ip"},
+            {"name": "MEMGRAPH_HA_SIDECAR_IMAGE", "value": _SIDECAR_IMAGE},
             {"name": "KUBECONFIG", "value": kubeconfig},
         ],
         "ports": [{"name": "http", "containerPort": CONTROLLER_PORT}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.fleet.model import FleetStatus
 from controller.core.memory import Memory
 from controller.core.model import Answer, Found, Instance, Observation, Registration, Role
 from controller.core.reasons import Reason
@@ -61,6 +62,7 @@ class Status:
     last_answer: RequestAnswer | None
     instances: tuple[InstanceStatus, ...]
     commands: tuple[str, ...]
+    fleet: FleetStatus | None = None
 
 
 def status_of(

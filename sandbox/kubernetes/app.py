@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sandbox.kubernetes import discovery
+from sandbox.kubernetes import discovery, proxy
 from sandbox.kubernetes.core import access, problem, selectors
 from sandbox.kubernetes.core.problem import Problem
 from sandbox.kubernetes.core.resources import BY_PLURAL, Target, parse_path
@@ -74,7 +74,8 @@ class ApiServer:
             and (found := discovery.document(path.rstrip("/"))) is not None
         ):
             return JSONResponse(found)
-        target = parse_path(path)
+        passage = proxy.parse(path)
+        target = passage.target if passage else parse_path(path)
         if target is None:
             raise problem.no_such_path()
         wish = _wish(request, target)
@@ -82,6 +83,8 @@ class ApiServer:
             raise problem.forbidden(
                 target.resource, user.name, wish.verb, wish.namespace, wish.name, target.subresource
             )
+        if passage is not None:
+            return await proxy.send_on(passage, request.method, self._store)
         if "dryRun" in request.query_params and request.method != "POST":
             raise problem.bad_request("the sandbox has dry runs of creations only")
         handler: Callable[[Request, Target, User], Awaitable[Response]] | None = {

@@ -77,3 +77,8 @@ def reseed_config_map(release: str) -> str:
 def lease(release: str) -> str:
     """Name of the Lease the controllers of one release compete for."""
     return f"{release}-controller"
+
+
+def sidecar_role(release: str) -> str:
+    """Name of the Role that lets a sidecar follow the document."""
+    return f"{release}-sidecar"

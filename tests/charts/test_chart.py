@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"webhook": {"certManager": {"enable": True}}},
         {"rbac": {"clientAccess": "everybody"}},
         {"rbac": {"operatorRole": "yes"}},
+        {"rbac": {"viewerRole": "yes"}},
         {"cluster": {"default": "yes"}},
         {"cluster": {"name": "-a"}},
         {"images": {"memgraph": {"digest": "sha256:abc"}}},
@@ -215,7 +217,12 @@ def test_values_reach_the_settings(render: Render) -> None:
 
 def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> None:
     state, requests = names.state_config_map("graph"), names.requests_config_map("graph")
-    assert rules(objects, "Role", "graph-controller") == {
+    rbac, binds = "rbac.authorization.k8s.io", environment(objects, "graph-controller")["MEMGRAPH_HA_CLIENT_ACCESS"]
+    binding = {
+        *((rbac, "roles", names.sidecar_role("graph"), verb) for verb in ("get", "bind")),
+        *((rbac, "rolebindings", "*", verb) for verb in ("list", "create", "delete")),
+    }
+    assert rules(objects, "Role", "graph-controller") - (binding if binds == "perNamespace" else set()) == {
         ("", "configmaps", "*", "create"),
         *(("", "configmaps", name, verb) for name in (state, requests) for verb in ("get", "list", "watch", "update")),
         *(("", "configmaps", names.reseed_config_map("graph"), verb) for verb in ("get", "update")),
@@ -225,6 +232,9 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
         ("", "pods/status", "*", "patch"),
         ("apps", "statefulsets", "graph", "get"),
         ("", "persistentvolumeclaims", "*", "get"),
+    }
+    assert rules(objects, "ClusterRole", "graph-controller") == {
+        *(("", resource, "*", "list") for resource in ("namespaces", "pods")),
         ("", "events", "*", "create"),
     }
 
@@ -313,12 +323,33 @@ def test_people_may_ask_and_nothing_else(render: Render) -> None:
     assert "graph-operator" not in {o["metadata"]["name"] for o in without}
 
 
-def test_client_access_is_given_only_when_wanted(render: Render) -> None:
-    assert one(render(), "RoleBinding", "graph-sidecar")["subjects"] == [
-        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}
-    ]
-    bound = [o["metadata"]["name"] for o in render({"rbac": {"clientAccess": "none"}}) if o["kind"] == "RoleBinding"]
-    assert sorted(bound) == ["graph-controller", "graph-webhook"]
+@pytest.mark.parametrize(("access", "bound"), [("perNamespace", False), ("allServiceAccounts", True), ("none", False)])
+def test_client_access_is_given_only_when_wanted(render: Render, access: str, bound: bool) -> None:
+    """The right to bind, too: by default the controller gives it, a namespace at a time."""
+    objects = render({"rbac": {"clientAccess": access}})
+    bindings = {o["metadata"]["name"]: o for o in objects if o["kind"] == "RoleBinding"}
+    assert set(bindings) == {"graph-controller", "graph-webhook"} | ({"graph-sidecar"} if bound else set())
+    if bound:
+        assert bindings["graph-sidecar"]["subjects"] == [
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}
+        ]
+    may_bind = ("rbac.authorization.k8s.io", "roles", "graph-sidecar", "bind")
+    assert (may_bind in rules(objects, "Role", "graph-controller")) is (access == "perNamespace")
+    fleet = controller.settings.from_env(environment(objects, "graph-controller")).fleet
+    assert fleet is not None
+    assert fleet.access == access
+    defaults = controller.settings.from_env(environment(render(), "graph-controller")).fleet
+    assert defaults is not None
+    assert defaults.access == "perNamespace"
+
+
+def test_controller_and_webhook_mean_the_same_release(objects: Objects) -> None:
+    """The audit asks what the webhook would do."""
+    fleet = controller.settings.from_env(environment(objects, "graph-controller")).fleet
+    assert fleet is not None
+    told = webhook.settings.from_env(environment(objects, "graph-webhook")).release
+    # What else the webhook is told changes neither the sidecar's settings nor who gets one.
+    assert fleet.release == replace(told, pull_secrets=(), strict=False)
 
 
 def test_roles_are_bound_to_the_accounts_the_pods_use(objects: Objects) -> None:

@@ -42,11 +42,21 @@ class Release:
 
 
 def installed(
-    cluster: AnyCluster, name: str, namespace: str, *, without: tuple[str, ...] = (), restricted: bool = True
+    cluster: AnyCluster,
+    name: str,
+    namespace: str,
+    *,
+    without: tuple[str, ...] = (),
+    restricted: bool = True,
+    values: Object | None = None,
 ) -> Release:
-    """Apply the chart's objects, but for some kinds. Not `restricted`: a test makes pods of its own."""
+    """Apply the chart's objects, but for some kinds. Not `restricted`: a test makes pods of its own.
+
+    Every service account may read the document, unless `values` say otherwise: no controller would let it.
+    """
     admin = admin_of(cluster)
-    objects = [obj for obj in render(name, namespace) if obj["kind"] not in without]
+    chosen = {"rbac": {"clientAccess": "allServiceAccounts"}} if values is None else values
+    objects = [obj for obj in render(name, namespace, chosen) if obj["kind"] not in without]
     if isinstance(cluster, Existing):
         # Its nodes would start our programs, which would act against the test.
         objects = [obj for obj in objects if obj["kind"] not in ("Deployment", "StatefulSet")]

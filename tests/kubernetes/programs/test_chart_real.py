@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import anyio
 import pytest
 from envtest.control_plane import ControlPlane
 from helm_python import Config
@@ -13,11 +15,15 @@ from plain_client import Object, PlainClient
 from real import admin_of, started
 from release import APPLY, CHART, RESTRICTED, path_of, render
 
+from controller.kube.client import connect
+from controller.kube.fleet import FleetStore
+
 pytestmark = pytest.mark.timeout(180)
 NAMESPACE, NAME = "database", "graph"
 SMALL: Object = {"webhook": {"replicas": 1}, "memgraph": {"replicas": 2, "walFlushEveryTransactions": 100}}
 """What somebody tried it with, before the upgrade to the defaults."""
 CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"
+BINDING = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/graph-sidecar-apps"
 OURS_AT_RUN_TIME = {
     "configmaps/graph-state", "configmaps/graph-requests", "leases/graph-controller", "secrets/graph-webhook-ca",
 }  # fmt: skip
@@ -89,19 +95,20 @@ def test_a_strict_api_server_accepts_every_object(admin: PlainClient, values: Ob
         assert (answer.code, answer.warnings) == (201, []), (path_of(obj), answer.body)
 
 
-def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config) -> None:
+def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config, managed: ControlPlane) -> None:
     """Under the restricted standard; what the programs made survives; nothing is left but what is the user's."""
     before = {"serviceaccounts/default", "configmaps/kube-root-ca.crt"}
     becomes(before, 30, lambda: everything(admin))
     helm.install(CHART, NAME, SMALL, namespace=NAMESPACE, timeout=60)
     becomes({"controller": 2, "webhook": 1, "memgraph": 2}, 60, lambda: components(admin))
-    bundle, state = live_like_programs(admin)
+    bundle, state = live_like_programs(admin, managed.kubeconfig)
     helm.upgrade(CHART, NAME, {}, namespace=NAMESPACE, reset_values=True, timeout=60)
     # The controller is told of the flush interval: its roll-out begins, and without a kubelet no pod becomes ready.
     becomes({"controller": 3, "webhook": 2, "memgraph": 3}, 60, lambda: components(admin))
     becomes(True, 60, lambda: "--storage-wal-file-flush-every-n-tx=1" in arguments(admin, "graph-2"))
     assert [w["clientConfig"].get("caBundle") for w in admin.get(CONFIGURATION).body["webhooks"]] == [bundle, bundle]
     assert admin.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/graph-state").body == state
+    assert admin.get(BINDING).code == 200, "an upgrade leaves live sidecars their right"
     assert complaints(admin) == []
     helm.uninstall(NAME, timeout=60)
     claims = {f"persistentvolumeclaims/data-graph-{ordinal}" for ordinal in range(3)}
@@ -112,7 +119,7 @@ def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config) -> Non
         assert [item["metadata"]["name"] for item in items if "graph" in item["metadata"]["name"]] == []
 
 
-def live_like_programs(admin: PlainClient) -> tuple[str, Object]:
+def live_like_programs(admin: PlainClient, kubeconfig: Path) -> tuple[str, Object]:
     """Make what controller and webhook make at run time: the caBundle, and the document as it was stored."""
     core = f"/api/v1/namespaces/{NAMESPACE}"
     state = admin.made(f"{core}/configmaps", {"metadata": {"name": "graph-state"}, "data": {"epoch": "1"}})
@@ -125,7 +132,16 @@ def live_like_programs(admin: PlainClient) -> tuple[str, Object]:
         {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle} for index in (0, 1)
     ]
     assert admin.patch(CONFIGURATION, operations, "application/json-patch+json").code == 200
+    anyio.run(let_a_namespace_in, kubeconfig)
+    assert admin.get(BINDING).code == 200
     return bundle, state
+
+
+async def let_a_namespace_in(kubeconfig: Path) -> None:
+    """A RoleBinding as the controller writes it: it is to go with the release, without a hook."""
+    async with connect(str(kubeconfig)) as api:
+        store = FleetStore(api, NAMESPACE, NAME)
+        await store.bind("apps", await store.role_uid())
 
 
 def arguments(admin: PlainClient, name: str) -> list[str]:

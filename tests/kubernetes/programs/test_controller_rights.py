@@ -15,11 +15,13 @@ from release import rights, used
 
 from controller.core.actions import AnswerRequest
 from controller.core.election import LeaseRecord
+from controller.core.fleet.model import Finding, Health, Owner
 from controller.core.model import Found, Pod, Shown
 from controller.core.requests import RequestAnswer
 from controller.kube.client import connect
 from controller.kube.cluster import Cluster
 from controller.kube.faces import PodFaces
+from controller.kube.fleet import FleetStore
 from controller.kube.lease import LeaseStore
 from controller.kube.requests import RequestStore
 from controller.kube.state import StateStore
@@ -67,7 +69,9 @@ async def test_it_uses_every_right_it_has_and_no_other(release: Release) -> None
         await the_document(StateStore(api, release.namespace, names.state_config_map(release.name)))
         await the_requests(RequestStore(api, release.namespace, names.requests_config_map(release.name)))
         await the_cluster(Cluster(api, settings), PodFaces(api, release.namespace), release)
-    granted = rights(release.objects, ("Role", f"{release.name}-controller"))
+        await the_fleet(FleetStore(api, release.namespace, release.name), release)
+    roles = (("Role", f"{release.name}-controller"), ("ClusterRole", f"{release.name}-controller"))
+    granted = rights(release.objects, *roles)
     asked = release.cluster.audited(release.account("controller"))
     assert used(asked, granted) == granted
     assert {event.code for event in asked} <= {200, 201, 404}
@@ -88,6 +92,15 @@ async def the_requests(store: RequestStore) -> None:
     assert asked is not None
     await store.answer(AnswerRequest(RequestAnswer(asked.key, asked.value, True, "RequestAnswered", "m", "t", "c-0")))
     assert (await store.read()).request is None
+
+
+async def the_fleet(store: FleetStore, release: Release) -> None:
+    """Without RoleBindings: this release lets every service account in (test_fleet_real.py has the other one)."""
+    finding = Finding(release.namespace, Owner("Pod", "p"), Health.MISSING, ("p",), "m", ("c",))
+    assert (await store.namespaces(labelled=False)).complete
+    assert (await store.pods(lambda pod: pod, namespace=release.namespace, most=10)).complete
+    assert (await store.pods(lambda pod: pod, selector="a=b", most=10)).items == ()
+    await store.record_finding(finding)
 
 
 async def the_cluster(cluster: Cluster, faces: PodFaces, release: Release) -> None:

@@ -1,4 +1,4 @@
-"""A person's token with the chart's Role for operators: the command works, and no right is left over."""
+"""A person's token with the chart's Roles for people: the command works, and no right is left over."""
 
 from __future__ import annotations
 
@@ -52,6 +52,36 @@ async def test_a_person_with_the_role_can_ask_and_one_without_is_told(
     granted = rights(release.objects, ("Role", f"{release.name}-operator"))
     person = f"system:serviceaccount:{release.namespace}:default"
     assert used(release.cluster.audited(person), granted) == granted
+
+
+@needs_own("the API server's audit log")
+async def test_a_person_with_the_viewer_s_role_sees_how_it_does(
+    release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No kubelet runs here: the leader's own API is asked for, and allowed, and not reached."""
+    admin, namespace, account = release.admin, release.namespace, "onlooker"
+    admin.made(release.path("serviceaccounts"), {"metadata": {"name": account}})
+    body = {
+        "metadata": {"name": account},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": f"{release.name}-viewer"},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
+    admin.made(f"{RBAC}/{namespace}/rolebindings", body)
+    renewed = "2999-01-01T00:00:00.000000Z"
+    spec = {"holderIdentity": "c-0_1", "leaseDurationSeconds": 4, "renewTime": renewed}
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    admin.delete(f"{lease}/{names.lease(release.name)}", {})
+    admin.made(lease, {"metadata": {"name": names.lease(release.name)}, "spec": spec})
+    path = release.cluster.kubeconfig_for(account_token(admin, namespace, account), f"{namespace}-{account}", "")
+    words = ["status", "--kubeconfig", str(path), "-n", namespace, "--release", release.name]
+    assert await anyio.to_thread.run_sync(main, words) == 1
+    said = capsys.readouterr().out
+    assert "leader c-0" in said
+    assert "the leader was not asked for more: " in said
+    granted = rights(release.objects, ("Role", f"{release.name}-viewer"))
+    asked = release.cluster.audited(f"system:serviceaccount:{namespace}:{account}")
+    assert used(asked, granted) == granted
+    assert 403 not in {event.code for event in asked}
 
 
 async def answer(store: RequestStore) -> None:

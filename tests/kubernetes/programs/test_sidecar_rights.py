@@ -12,6 +12,7 @@ from plain_client import PlainClient
 from real import account_token, needs_own
 from real_release import Release
 from release import rights, used
+from thief import attempts
 
 from sidecar.contract.state import encode
 from tests.integration.sidecar.conftest import NAME, Api, World, document
@@ -42,42 +43,6 @@ async def test_it_uses_every_right_it_has_and_no_other(release: Release, apps: s
     assert used(asked, granted) == granted
     assert {event.code for event in asked} <= {200, 404}
     assert (await sidecar.state())["lastProblem"] is None
-
-
-def attempts(ns: str, apps: str) -> dict[str, tuple[str, str, dict[str, str]]]:
-    """What somebody who got hold of the token would try: method, path, query."""
-    own, maps, state = f"/api/v1/namespaces/{apps}", f"/api/v1/namespaces/{ns}/configmaps", "metadata.name=" + NAME
-    tries: dict[str, tuple[str, str, dict[str, str]]] = {
-        "another ConfigMap": ("GET", f"{maps}/{ns}-init", {}),
-        "a ConfigMap that is not there": ("GET", f"{maps}/nothing", {}),
-        "all ConfigMaps": ("GET", maps, {}),
-        "a watch of all ConfigMaps": ("GET", maps, {"watch": "1", "timeoutSeconds": "1"}),
-        "a watch of another ConfigMap": ("GET", maps, {"watch": "1", "fieldSelector": f"metadata.name={ns}-init"}),
-        "a watch of all but its own": ("GET", maps, {"watch": "1", "fieldSelector": f"metadata.name!={NAME}"}),
-        "the ConfigMaps of all namespaces": ("GET", "/api/v1/configmaps", {"fieldSelector": state}),
-        "writing the document": ("PUT", f"{maps}/{NAME}", {}),
-        "patching the document": ("PATCH", f"{maps}/{NAME}", {}),
-        "deleting the document": ("DELETE", f"{maps}/{NAME}", {}),
-        "making a ConfigMap": ("POST", maps, {}),
-        "its own namespace's ConfigMaps": ("GET", f"{own}/configmaps", {}),
-        "the nodes": ("GET", "/api/v1/nodes", {}),
-        "the namespaces": ("GET", "/api/v1/namespaces", {}),
-        "its own namespace": ("GET", own, {}),
-        "a token for itself": ("POST", f"{own}/serviceaccounts/default/token", {}),
-        "a token for the controller": ("POST", f"/api/v1/namespaces/{ns}/serviceaccounts/{ns}-controller/token", {}),
-        "the Lease": ("GET", f"/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/{ns}-controller", {}),
-        "the roles": ("GET", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles", {}),
-        "binding itself": ("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings", {}),
-        "the webhook": ("GET", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", {}),
-        "a shell in a pod": ("POST", f"{own}/pods/app/exec", {"command": "sh"}),
-    }
-    for namespace in (ns, apps):
-        for resource in ("secrets", "pods", "services", "serviceaccounts", "events", "persistentvolumeclaims"):
-            tries[f"{resource} in {'its own' if namespace == apps else 'our'} namespace"] = (
-                "GET", f"/api/v1/namespaces/{namespace}/{resource}", {},
-            )  # fmt: skip
-    tries["the webhook's authority"] = ("GET", f"/api/v1/namespaces/{ns}/secrets/{ns}-webhook-ca", {})
-    return tries
 
 
 @pytest.mark.parametrize("attempt", attempts(NAME.removesuffix("-state"), "apps"))

@@ -28,6 +28,8 @@ def test_defaults() -> None:
         ("MEMGRAPH_HA_ON_DIVERGED", "wipe"),
         ("MEMGRAPH_HA_PROBE_INTERVAL_S", "-1"),
         ("MEMGRAPH_HA_LEASE_DURATION_S", "500ms"),
+        ("MEMGRAPH_HA_DEFAULT", "maybe"),
+        ("MEMGRAPH_HA_CLIENT_ACCESS", "everybody"),
         ("MEMGRAPH_HA_HTTP_PORT", "70000"),
         ("MEMGRAPH_HA_LOG_LEVEL", "LOUD"),
     ],
@@ -46,6 +48,14 @@ def test_everything_wrong_is_said_at_once() -> None:
     text = str(caught.value)
     for expected in ("POD_NAME", "POD_NAMESPACE", "MEMGRAPH_HA_RELEASE", "MEMGRAPH_HA_HTTP_PORT", "lease timings"):
         assert expected in text
+
+
+def test_without_a_sidecar_s_image_nobody_looks_after_sidecars() -> None:
+    """Such as in a cell of a test."""
+    assert from_env(GOOD).fleet is None
+    fleet = from_env({**GOOD, "MEMGRAPH_HA_SIDECAR_IMAGE": "s:1", "MEMGRAPH_HA_CLIENT_ACCESS": "perNamespace"}).fleet
+    assert fleet is not None
+    assert (fleet.access, fleet.release.cluster, fleet.release.default) == ("perNamespace", "r", True)
 
 
 def test_the_password_is_not_printed() -> None:
