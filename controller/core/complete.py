@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.core.actions import Drop, Mark, Plan, Promote, Register
-from controller.core.failover import choose_candidate, eligible
+from controller.core.failover import choose_candidate, eligible, waiting_for_candidates
 from controller.core.membership import delete_hung_main, demote_second_main
 from controller.core.memory import CutProgress, in_cut
 from controller.core.model import Answer, Instance, Mode, OnNoSyncReplica, Registration, Role
@@ -13,7 +13,7 @@ from controller.core.partner import best_replica, towards_proof
 from controller.core.reasons import Reason
 from controller.core.reseed import close_order, remark, reseed
 from controller.core.switchover import while_main_is_main
-from controller.core.users import and_denied, users_before_publishing
+from controller.core.users import users_before_publishing
 from controller.core.view import View, identity_of, name_of, readers, registration, row_of, strict, target
 from sidecar.contract.state import CutKind, Phase, SyncReplica
 
@@ -85,11 +85,13 @@ def _nobody_is_main(view: View) -> Plan:
             None,
             policy.cut_settle_s - waited,
         )
+    if cut.promote_sent_to is not None and _may_be_main(view, cut, cut.promote_sent_to):
+        # Nobody else before that is known: it may have acknowledged what a stale sidecar sent (P-F8).
+        message = f"waiting for {name_of(view.obs.instance(cut.promote_sent_to))} to say whether it is main"
+        return view.wait(Reason.PROMOTING, message, 0.05, cut.promote_sent_to)
     candidate = choose_candidate(view)
     if candidate is None:
-        names = " or ".join(name_of(instance) for instance in eligible(view)) or document.main_pod
-        message = f"waiting for {names} to answer as a replica"
-        return view.plan(Reason.NO_CANDIDATE, and_denied(message, eligible(view)), None, 0.1)
+        return view.plan(Reason.NO_CANDIDATE, waiting_for_candidates(view), None, 0.1)
     view = view.remember(cut=replace(cut, promote_sent_at=now, promote_sent_to=candidate.ordinal))
     return view.plan(
         Reason.PROMOTING,
@@ -97,6 +99,20 @@ def _nobody_is_main(view: View) -> Plan:
         Promote(target(candidate), document.database_uuid),
         0.0,
     )
+
+
+def _may_be_main(view: View, cut: CutProgress, ordinal: int) -> bool:
+    """Whether a promotion that was sent, or even read back, may stand, although the instance does not answer now.
+
+    A status of its pod that comes late makes its answers count for nothing (another process gave them) until the next.
+    """
+    instance, sent = view.obs.instance(ordinal), cut.promote_sent_at
+    if sent is None or view.obs.now - sent >= view.obs.policy.promotion_wait_s:
+        return False
+    if instance.pod is None or instance.pod.terminated or instance.refused >= view.obs.policy.refused_probes:
+        return False
+    answer = view.obs.answer(instance)
+    return answer is None or answer.at <= sent or answer.role is Role.MAIN
 
 
 def _old_main_is_dead(view: View) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.core.actions import Plan
 from controller.core.model import Instance, Role
 from controller.core.reasons import Reason
+from controller.core.requests import promote_command
 from controller.core.users import and_denied
 from controller.core.view import View, name_of, without_readers
 from sidecar.contract.state import CutKind, Phase
@@ -78,6 +79,16 @@ def choose_candidate(view: View) -> Instance | None:
     return max(answering, key=rank)[0]
 
 
+def waiting_for_candidates(view: View) -> str:
+    """What a cluster without a candidate waits for, and what a person may do where that will never come (P-F3)."""
+    names = " or ".join(name_of(instance) for instance in eligible(view))
+    if names:
+        return and_denied(f"waiting for {names} to answer as a replica", eligible(view))
+    commands = " or ".join(promote_command(i.ordinal) for i in view.obs.instances if view.obs.answer(i) is not None)
+    message = f"waiting for {view.document.main_pod} to come back on its volume"
+    return f"{message}; if that is lost, a person has to decide, by {commands}" if commands else message
+
+
 def _given_up_again(view: View) -> bool:
     """P-F3: the recorded main was given up twice within a minute: something ails it."""
     since = view.obs.now - view.obs.policy.restarts_s
@@ -100,9 +111,8 @@ def fail_over(view: View) -> Plan | None:
     if candidate is None and view.main_answer is not None:
         return None  # its pod's status came late: this process was promoted already, since none is born a main
     if candidate is None:
-        names = " and ".join(name_of(instance) for instance in eligible(view)) or "nobody"
-        message = f"{what}, but no instance may take over yet: waiting for {names} to answer"
-        return view.plan(Reason.NO_CANDIDATE, and_denied(message, eligible(view)), None, 0.1)
+        message = f"{what}, but no instance may take over yet: {waiting_for_candidates(view)}"
+        return view.plan(Reason.NO_CANDIDATE, message, None, 0.1)
     return _note_given_up(view).publish(
         reason,
         f"{what}: cutting the clients, then {name_of(candidate)} takes over",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from controller.core.actions import Plan
 from controller.core.answers import accept, refuse
 from controller.core.memory import Memory, Promotion
-from controller.core.model import Absent, Found, Instance, Malformed, Observation
+from controller.core.model import Absent, Instance, Malformed, Observation
 from controller.core.reasons import Reason
 from controller.core.rebuild import create, first_document
 from controller.core.requests import PromoteRequest
@@ -27,14 +27,14 @@ def take_promotion(view: View) -> Plan | None:
     ordinal = request.wanted.ordinal
     if view.main_answer is not None and ordinal == view.document.master_index:
         return refuse(view.obs, view.memory, request, f"instance {ordinal} is the main already")
-    return _take(view.obs, view.memory)
+    return _take(view.obs, view.memory, view.document.epoch)
 
 
 def take_promotion_without_document(obs: Observation, memory: Memory) -> Plan | None:
     """Answer the request where there is no document and none may be made without a word (P-B1)."""
     if obs.request is None or not isinstance(obs.request.wanted, PromoteRequest):
         return None
-    return _take(obs, memory)
+    return _take(obs, memory, None)  # also where a document is there that a backup brought back (P-W4)
 
 
 def carry_out_promotion(view: View) -> Plan | None:
@@ -89,7 +89,7 @@ def unfit(obs: Observation, instance: Instance) -> str | None:
     return None
 
 
-def _take(obs: Observation, memory: Memory) -> Plan:
+def _take(obs: Observation, memory: Memory, epoch: int | None) -> Plan:
     request = obs.request
     assert request is not None, "only called with a request"
     assert isinstance(request.wanted, PromoteRequest), "only called with a promotion"
@@ -97,7 +97,6 @@ def _take(obs: Observation, memory: Memory) -> Plan:
     why = unfit(obs, instance)
     if why is not None:
         return refuse(obs, memory, request, why)
-    epoch = obs.stored.document.epoch if isinstance(obs.stored, Found) else None
     memory = replace(memory, promotion=Promotion(instance.ordinal, epoch))
     return accept(obs, memory, request, f"promotion of {name_of(instance)} accepted, with the loss of what it lacks")
 

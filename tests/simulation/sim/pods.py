@@ -150,16 +150,20 @@ class Pods:
         wait = self._rng.uniform(0.3, 3.0) if restart_s is None else restart_s
         self._nursery.start_soon(self._restart_in_place, slot, slot.pod.uid, slot.starts, wait)
 
-    def flash(self, name: str) -> None:
-        """The process ends and another one runs at once in the same pod; the pod's status says so later."""
+    def flash(self, name: str, told: trio.Event | None = None) -> None:
+        """The process ends and another one runs at once in the same pod; the pod's status says so later, or by word."""
         slot = self.slot(name)
         if slot.pod is not None and self.fleet.alive(name):
             self.fleet.kill(name)
             self._boot(slot)
-            self._nursery.start_soon(self._say_started, slot, slot.pod.uid, slot.starts)
+            self._nursery.start_soon(self._say_started, slot, slot.pod.uid, slot.starts, told)
 
-    async def _say_started(self, slot: Slot, uid: str, starts: int) -> None:
-        await trio.sleep(self._rng.uniform(0.05, 1.0))
+    async def _say_started(self, slot: Slot, uid: str, starts: int, told: trio.Event | None) -> None:
+        with trio.move_on_after(self._rng.uniform(0.05, 1.0)):
+            if told is not None:
+                await told.wait()
+            else:
+                await trio.sleep_forever()
         if slot.pod is not None and slot.pod.uid == uid and slot.starts == starts:
             self._started(slot)
 

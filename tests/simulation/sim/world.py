@@ -165,16 +165,17 @@ class World:
         def well() -> bool:
             return self.truth.unsettled(since) is None
 
-        if await self.until(lambda: well() or self.truth.person_asked, seconds, "everything to be well") and not well():
+        await self.until(lambda: well() or self.truth.person_asked, seconds, "everything to be well")
+        if not well() and (self.truth.person_asked or self.truth.nobody_left):
             await self.decide()
         if not await self.until(well, seconds, "everything to be well"):
             self.truth.wrong(f"not healed after {seconds:g} s: {self.truth.unsettled(since)}")
 
     async def decide(self) -> None:
-        """The controller stopped and asked (P-B1): a person looks at the instances, and says who becomes main."""
+        """The controller stopped and asked (P-B1, P-F3): a person looks at the instances, and says who becomes main."""
         self.truth.probes[Situation.PERSON_ASKED] += 1
-        if not self.truth.tampered:
-            self.truth.wrong("the controller asks a person, and nobody has touched the document (P-B1)")
+        if not self.truth.tampered and not (self.truth.nobody_left and self.truth.wiped_at):
+            self.truth.wrong("the controller asks a person, and nobody has touched the document or a volume (P-B1)")
         await trio.sleep(1.0)
         able = [name for name in self.names() if self.fleet.alive(name) and not self.fleet.frozen(name)]
         best = max(able, key=lambda name: (self.truth.marker(name), len(self.truth.ids(name)), name))

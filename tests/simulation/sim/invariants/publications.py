@@ -32,6 +32,8 @@ class Publications(Losses):
     """There was such a change."""
     person_asked: bool = False
     """The last thing a controller told people is that they have to decide (P-B1)."""
+    nobody_left: bool = False
+    """The last thing is that nobody may become main, and what a person can do about that (P-F3)."""
     failovers: int = 0
     switchovers: int = 0
     cut_at: float | None = None
@@ -49,6 +51,7 @@ class Publications(Losses):
             return
         document = found.document
         old = earlier.document if isinstance(earlier, Found) else None
+        before_that = self.history[-1][1].sync if self.history else None  # a vanished document is created again (P-W5)
         self.history.append((trio.current_time(), document))
         self._say(document)
         if not self.restoring:
@@ -58,14 +61,14 @@ class Publications(Losses):
                 self.wrong(f"term went down to {document.term}")
         self._highest[after.uid] = document.epoch
         self._terms[after.uid] = document.term
-        self.person_asked = False
+        self.person_asked = self.nobody_left = False
         self._count(old, document)
         if not self.restoring:
             self._witness.published(old, document)
             if old is not None:
                 self._check_cut(old, document)
                 self._check_main(old, document)
-        if document.sync is not None and (old is None or old.sync != document.sync) and not self.restoring:
+        if document.sync not in (None, before_that) and not self.restoring:
             self._check_partner(document)
         if self.block and document.phase is Phase.SERVING and document.sync is None and not self.restoring:
             self.wrong(f"epoch {document.epoch} serves without a partner under `block` (P-S8)")
@@ -74,6 +77,7 @@ class Publications(Losses):
         """A controller tells people something."""
         self.log(who, f"EVENT {reason}: {message}")
         self.person_asked = reason == Reason.REBUILD_AMBIGUOUS
+        self.nobody_left = reason == Reason.NO_CANDIDATE and "memgraph-ha promote" in message
         situation = probes.of_event(reason)
         if situation is not None:
             self.probes[situation] += 1

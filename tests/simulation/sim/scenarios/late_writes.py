@@ -100,12 +100,15 @@ def _freeze_at_demotion(world: World, name: str, query: str) -> None:
 
 async def back_at_once(world: World) -> None:
     """The main's process ended and is up again, as a replica, before the pod's status says so."""
-    main, epoch = world.main, world.epoch
-    world.pods.flash(main)
+    main, epoch, told = world.main, world.epoch, trio.Event()
+    if world.rng.random() < 0.5:  # the status comes when this process was promoted already
+        world.truth.heard = lambda _who, _name, query: told.set() if query.startswith("CREATE INDEX") else None
+    world.pods.flash(main, told)
     answers = await world.at(lambda: world.fleet.alive(main) and not world.is_main(main), "the main to be back", 3.0)
     if answers and world.epoch == epoch and world.cut is None:
         reached(world, 24)
     await world.until(lambda: world.epoch > epoch and world.cut is None, 20.0, "a main to be published")
+    world.truth.heard = lambda _who, _name, _query: None
 
 
 _BUSY: Final = Shape(clients=5, pause_s=0.02)

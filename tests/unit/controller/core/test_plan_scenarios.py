@@ -12,6 +12,7 @@ from toy_cluster import Toy, healthy, serving
 from controller.core.actions import Demote, Drop, Promote, Publish, Register
 from controller.core.memory import Memory
 from controller.core.model import Absent, Malformed, Mode, OnNoSyncReplica, Policy, Role, Status
+from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.core.view import ordinal_of
 from sidecar.contract.state import CutKind, Phase
@@ -564,6 +565,54 @@ def test_a_document_from_a_backup_needs_a_person_if_the_newest_main_is_gone() ->
     toy.memory = Memory()
     for _ in range(20):
         assert toy.step().reason is Reason.REBUILD_AMBIGUOUS
+
+
+def test_a_person_decides_about_a_document_from_a_backup() -> None:
+    """P-W4, P-F3: an outdated document is there, and counts as none: the promotion must not be bound to its epoch."""
+    toy = serving()
+    backup = toy.stored
+    toy.fail(0, "refused")
+    toy.settle()
+    toy.restart(0)
+    toy.settle()
+    toy.restart(1)
+    toy.restore(backup)
+    toy.memory = Memory()
+    toy.step()
+    toy.requests["promote"] = "1 accept-data-loss"
+    toy.settle()
+    assert toy.document.master_index == 1
+    healthy(toy)
+
+
+def test_whoever_was_promoted_in_a_cut_is_asked_again_before_another_one_is() -> None:
+    """P-F8, scenario 24: news of a restart that came before makes its answer count for nothing for a moment."""
+    toy = serving()
+    toy.nodes[0].role, toy.nodes[0].registrations = Role.REPLICA, []
+    while toy.nodes[0].role is not Role.MAIN:
+        toy.step()
+    toy.now += toy.policy.cut_settle_s
+    seen = toy.observation()
+    unheard = replace(seen.instances[0], answer=None)
+    decided = plan(replace(seen, instances=(unheard, *seen.instances[1:])), toy.memory)
+    assert (decided.action, decided.ask) == (None, (0,))
+    toy.settle()
+    assert toy.document.master_index == 0
+    healthy(toy)
+
+
+def test_whoever_was_promoted_and_died_at_once_is_not_waited_for() -> None:
+    """P-F3: it refuses connections, so that it acknowledges nothing any more; the other candidate takes over."""
+    toy = serving()
+    toy.nodes[0].role, toy.nodes[0].registrations = Role.REPLICA, []
+    while toy.nodes[0].role is not Role.MAIN:
+        toy.step()
+    toy.fail(0, "refused")
+    since = toy.now
+    while toy.document.master_index == 0:
+        toy.step()
+    assert toy.now - since < 2.0
+    assert toy.document.master_index == 1
 
 
 def test_a_main_in_analytical_mode_has_no_partner_and_gets_no_replication_query() -> None:
