@@ -552,8 +552,8 @@ def test_a_document_from_a_backup_is_not_believed(forget: bool) -> None:
     healthy(toy)
 
 
-def test_a_document_from_a_backup_needs_a_person_if_the_newest_main_is_gone() -> None:
-    """P-W4, P-B1: several hold the newest marker, and which of them holds every write nobody knows."""
+def restored_from_a_backup() -> Toy:
+    """The document of before a failover is back, its leader is new, and the newest main is a replica now."""
     toy = serving()
     backup = toy.stored
     toy.fail(0, "refused")
@@ -563,21 +563,19 @@ def test_a_document_from_a_backup_needs_a_person_if_the_newest_main_is_gone() ->
     toy.restart(1)
     toy.restore(backup)
     toy.memory = Memory()
+    return toy
+
+
+def test_a_document_from_a_backup_needs_a_person_if_the_newest_main_is_gone() -> None:
+    """P-W4, P-B1: several hold the newest marker, and which of them holds every write nobody knows."""
+    toy = restored_from_a_backup()
     for _ in range(20):
         assert toy.step().reason is Reason.REBUILD_AMBIGUOUS
 
 
 def test_a_person_decides_about_a_document_from_a_backup() -> None:
     """P-W4, P-F3: an outdated document is there, and counts as none: the promotion must not be bound to its epoch."""
-    toy = serving()
-    backup = toy.stored
-    toy.fail(0, "refused")
-    toy.settle()
-    toy.restart(0)
-    toy.settle()
-    toy.restart(1)
-    toy.restore(backup)
-    toy.memory = Memory()
+    toy = restored_from_a_backup()
     toy.step()
     toy.requests["promote"] = "1 accept-data-loss"
     toy.settle()
@@ -585,12 +583,18 @@ def test_a_person_decides_about_a_document_from_a_backup() -> None:
     healthy(toy)
 
 
-def test_whoever_was_promoted_in_a_cut_is_asked_again_before_another_one_is() -> None:
-    """P-F8, scenario 24: news of a restart that came before makes its answer count for nothing for a moment."""
+def promoted_in_a_cut() -> Toy:
+    """The main was restarted in place, and is main again; the cut is not over."""
     toy = serving()
     toy.nodes[0].role, toy.nodes[0].registrations = Role.REPLICA, []
     while toy.nodes[0].role is not Role.MAIN:
         toy.step()
+    return toy
+
+
+def test_whoever_was_promoted_in_a_cut_is_asked_again_before_another_one_is() -> None:
+    """P-F8, scenario 24: news of a restart that came before makes its answer count for nothing for a moment."""
+    toy = promoted_in_a_cut()
     toy.now += toy.policy.cut_settle_s
     seen = toy.observation()
     unheard = replace(seen.instances[0], answer=None)
@@ -603,10 +607,7 @@ def test_whoever_was_promoted_in_a_cut_is_asked_again_before_another_one_is() ->
 
 def test_whoever_was_promoted_and_died_at_once_is_not_waited_for() -> None:
     """P-F3: it refuses connections, so that it acknowledges nothing any more; the other candidate takes over."""
-    toy = serving()
-    toy.nodes[0].role, toy.nodes[0].registrations = Role.REPLICA, []
-    while toy.nodes[0].role is not Role.MAIN:
-        toy.step()
+    toy = promoted_in_a_cut()
     toy.fail(0, "refused")
     since = toy.now
     while toy.document.master_index == 0:
