@@ -6,7 +6,8 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission constraints clean
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference \
+  constraints clean
 
 help:
 	@echo 'make demo               the product on this machine, without a cluster: the main is killed, nothing is lost'
@@ -34,6 +35,7 @@ help:
 	@echo 'make admission          how fast the webhook answers, on one core (JSON=path)'
 	@echo 'make fuzz-admission     a million fuzzed reviews (RUNS=1000000, SEED=1; JSON=path)'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
+	@echo 'make reference          docs/metrics.md and docs/configuration.md: the tables in them, from the code'
 	@echo 'make constraints        pin the dependencies anew'
 
 # Pinned with hashes; then this checkout itself, editable, without asking anybody for anything.
@@ -154,6 +156,10 @@ kubernetes: $(VENV)/.dev
 # Which test answers which scenario, from the tests' own citations.
 scenarios: $(VENV)/.dev
 	@PYTHONPATH=tests/interaction/support $(BIN)/python -m scenario_table
+
+# Every metric, value and variable, from the code.
+reference: $(VENV)/.dev
+	@PYTHONPATH=tests/support $(BIN)/python -m reference_pages
 
 constraints: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

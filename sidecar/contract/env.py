@@ -35,6 +35,29 @@ LOG_LEVEL: Final = "MEMGRAPH_HA_LOG_LEVEL"
 API_HOST: Final = "KUBERNETES_SERVICE_HOST"
 API_PORT: Final = "KUBERNETES_SERVICE_PORT"
 
+VARIABLES: Final[Mapping[str, str]] = {
+    NAMESPACE: "namespace of the release (required; the webhook sets it)",
+    CONFIG_MAP: "name of its state ConfigMap (required; the webhook sets it)",
+    TOKEN_DIR: "folder with token and ca.crt (default /var/run/secrets/memgraph-ha.io)",
+    API_HOST: "the API server (required; Kubernetes sets it)",
+    API_PORT: "its port (default 443; Kubernetes sets it)",
+    LISTEN: "addresses for clients (default 127.0.0.1,::1)",
+    PORT: "port that leads to the main (default 7687)",
+    READ_PORT: "port that leads to a replica (default 7688)",
+    ADMIN_ADDRESS: "addresses of health and metrics (default 0.0.0.0,::)",
+    ADMIN_PORT: "port of health and metrics (default 17687)",
+    HOLD: "seconds, 0 to 28, that a new connection waits for an upstream (default 20)",
+    COMMIT_GRACE: "seconds, 0 to 20, in which a COMMIT in flight may be answered after a planned cut (default 2)",
+    CUT_MODE: "graceful, or immediate: a change ends every connection without a word (default graceful)",
+    ON_STALE: "keep, or cut: what happens when the API server was not heard of for long (default keep)",
+    STALE: "seconds, 5 to 3600, after which that is long (default 60)",
+    READ_FALLBACK: "none, or main: where the read port leads without a replica (default none)",
+    REWRITE: "failover, all or off: which of Memgraph's errors get another code (default failover)",
+    MAX_CONNECTIONS: "client connections of both ports, 1 to 100000 (default 1000)",
+    LOG_LEVEL: "DEBUG, INFO, WARNING or ERROR (default INFO)",
+}
+"""Every variable, and what it is for."""
+
 _E = TypeVar("_E", bound=StrEnum)
 
 
