@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference \
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool \
   constraints clean
 
 help:
@@ -93,7 +93,7 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries
+unit: $(VENV)/.dev $(VENV)/.clients kubernetes-binaries $(if $(filter true,$(CI)),promtool)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 simulate: $(VENV)/.dev
@@ -152,6 +152,13 @@ kubernetes-binaries: $(VENV)/.dev
 kubernetes: $(VENV)/.dev
 	@test "$$USE_EXISTING_CLUSTER" = true || PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
 	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
+
+# What tries the alerts: Debian's promtool, unpacked beside the other tools. Elsewhere than in CI (CI=true) the tests that
+# need it are skipped without it.
+promtool: $(VENV)/.dev
+	@command -v promtool >/dev/null || test -x $(VENV)/prometheus/usr/bin/promtool || { cd $(VENV) && \
+	  { apt-get download -qq prometheus 2>/dev/null || { apt-get update -qq && apt-get download -qq prometheus; } } && \
+	  dpkg -x prometheus_*.deb prometheus && rm prometheus_*.deb; }
 
 # Which test answers which scenario, from the tests' own citations.
 scenarios: $(VENV)/.dev

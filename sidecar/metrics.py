@@ -71,11 +71,13 @@ class Histogram:
 
 
 class Metrics:
-    """All the series of one sidecar."""
+    """All the series of one sidecar. `document` is the ConfigMap it follows, namespace/name."""
 
-    def __init__(self) -> None:
-        self.info = Series("gauge", "info", "Which sidecar this is.", "version")
-        self.info.set(1, VERSION)
+    def __init__(self, document: str = "") -> None:
+        self.info = Series(
+            "gauge", "info", "Which sidecar this is, and whose document it follows.", "version", "document"
+        )
+        self.info.set(1, VERSION, document)
         self.epoch = Series("gauge", "epoch", "Epoch of the document acted on; 0 before the first.")
         self.stale = Series("gauge", "stale", "1 while the API server was not heard of for longer than is allowed.")
         self.serving = Series("gauge", "serving", "1 while the document acted on lets clients talk to the main.")

@@ -52,7 +52,7 @@ async def run(settings: Settings) -> None:
         stack.pop_all()  # from here on the servers own them
     listen.allow_files(2 * settings.max_connections + OTHER_FILES)
     async with anyio.create_task_group() as tasks:
-        metrics = Metrics()
+        metrics = Metrics(f"{settings.namespace}/{settings.config_map}")
         sidecar = Sidecar(settings, Proxy(settings, metrics, tasks), metrics)
         await sidecar.proxy.front.open(Port.READ_WRITE, writers)
         await sidecar.proxy.front.open(Port.READ, readers)

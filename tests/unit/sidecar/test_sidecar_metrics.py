@@ -19,7 +19,7 @@ def _samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], 
 
 
 def test_every_value_reaches_a_parser() -> None:
-    metrics = Metrics()
+    metrics = Metrics("database/graph-state")
     metrics.epoch.set(12)
     metrics.cuts.add("planned")
     metrics.cuts.add("planned")
@@ -36,7 +36,7 @@ def test_every_value_reaches_a_parser() -> None:
     assert seen["memgraph_ha_sidecar_cut_duration_seconds_bucket", (("le", "0.0025"),)] == 2
     assert seen["memgraph_ha_sidecar_cut_duration_seconds_bucket", (("le", "+Inf"),)] == 3
     assert seen["memgraph_ha_sidecar_cut_duration_seconds_count", ()] == 3
-    assert seen["memgraph_ha_sidecar_info", (("version", VERSION),)] == 1
+    assert seen["memgraph_ha_sidecar_info", (("document", "database/graph-state"), ("version", VERSION))] == 1
 
 
 def test_label_values_are_escaped() -> None:
