@@ -11,6 +11,18 @@ from typing import Final
 import yaml
 
 VALUES: Final = Path(__file__).parents[2] / "charts" / "memgraph-ha" / "values.yaml"
+USUAL: Final = {
+    "replicas": "How many pods",
+    "logLevel": "DEBUG, INFO, WARNING or ERROR",
+    "requests": "As of any container",
+    "limits": "As of any container",
+    "nodeSelector": "As of any pod",
+    "tolerations": "As of any pod",
+    "priorityClassName": "As of any pod",
+    "controller": "Of controller and webhook",
+    "memgraph": "Of Memgraph; 3.5 or newer",
+}
+"""What the last part of a path means where no comment says more."""
 _COMMENT: Final = re.compile(r"\s*# ?(.*)")
 
 
@@ -21,6 +33,11 @@ class Value:
     path: str
     default: str
     comment: str
+
+    @property
+    def meaning(self) -> str:
+        """The comment, or what such a value usually means."""
+        return self.comment or USUAL.get(self.path.split(".")[-1], "")
 
 
 def values(text: str | None = None) -> list[Value]:
@@ -72,7 +89,7 @@ def table() -> str:
             section = head
             out += ["", f"### {head}", "", "| value | default | meaning |", "|---|---|---|"]
         default = f"`{each.default}`" if each.default not in ('""', "") else '`""`'
-        out.append(f"| `{each.path}` | {_cell(default)} | {_cell(each.comment)} |")
+        out.append(f"| `{each.path}` | {_cell(default)} | {_cell(each.meaning)} |")
     return "\n".join(out[1:])
 
 

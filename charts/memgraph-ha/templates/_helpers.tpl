@@ -24,11 +24,15 @@ app.kubernetes.io/component: {{ index . 1 }}
 app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Version }}
+{{- with (index . 0).Values.extraLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* list root imageValues -> reference */}}
 {{- define "memgraph-ha.image" -}}
 {{- $image := index . 1 -}}
+{{- with (index . 0).Values.images.registry }}{{ trimSuffix "/" . }}/{{ end -}}
 {{- if $image.digest -}}
 {{ $image.repository }}@{{ $image.digest }}
 {{- else -}}
@@ -49,6 +53,7 @@ seccompProfile:
 {{/* list root component componentValues -> what all pods of ours have in common */}}
 {{- define "memgraph-ha.podBasics" -}}
 {{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
 {{- $values := index . 2 -}}
 serviceAccountName: {{ include "memgraph-ha.name" $root }}-{{ index . 1 }}
 # A Service called memgraph-ha-webhook would put MEMGRAPH_HA_WEBHOOK_PORT=tcp://... into our own settings.
@@ -65,6 +70,16 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{- with $values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  {{- $own := dict "labelSelector" (dict "matchLabels" (include "memgraph-ha.selector" (list $root $component) | fromYaml)) }}
+  - {{- toYaml (merge (deepCopy .) $own) | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- if $values.affinity }}
+affinity: {{- toYaml $values.affinity | nindent 2 }}
+{{- else }}
 affinity:
   podAntiAffinity:
     preferredDuringSchedulingIgnoredDuringExecution:
@@ -73,4 +88,5 @@ affinity:
           topologyKey: kubernetes.io/hostname
           labelSelector:
             matchLabels: {{- include "memgraph-ha.selector" (list $root (index . 1)) | nindent 14 }}
+{{- end }}
 {{- end }}
