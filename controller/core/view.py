@@ -144,6 +144,8 @@ def readers(view: View, main: Instance, answer: Answer) -> tuple[str, ...]:
         instance = view.obs.instance(ordinal) if ordinal is not None else None
         if instance is None or instance.pod is None or instance.ordinal == main.ordinal or instance.pod.deleting:
             continue
+        if not instance.pod.ip:  # a new pod, while the main's row still speaks of the one before (O-F22)
+            continue
         if row.streams or _lags_for_a_moment(view, instance, row):
             addresses.append((instance.ordinal, instance.pod.bolt_address))
     return tuple(address for _, address in sorted(set(addresses)))

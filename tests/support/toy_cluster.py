@@ -69,6 +69,8 @@ class Node:
     silent_since: float = 0.0
     terminated: bool = False
     deleting: bool = False
+    placed: bool = True
+    """Whether its pod has an address yet."""
     transactional: bool = True
     users: dict[str, str] = field(default_factory=dict)
     """User -> version of its password."""
@@ -83,7 +85,7 @@ class Node:
         return Pod(
             name=f"m-{self.ordinal}",
             uid=self.pod_uid or f"uid-{self.ordinal}",
-            ip=f"10.0.0.{self.ordinal}",
+            ip=f"10.0.0.{self.ordinal}" if self.placed else "",
             bolt_port=7687,
             replication_port=10000,
             replication_address=f"m-{self.ordinal}:10000",

@@ -463,6 +463,17 @@ def test_a_lag_that_comes_and_goes_closes_no_read_connection() -> None:
         toy.step()
 
 
+def test_a_new_pod_without_an_address_is_no_reader() -> None:
+    """O-F22: the hung partner's pod was deleted, and the main still calls its row ready; no document may say ':7687'."""
+    toy = serving()
+    partner = toy.nodes[toy.document.sync.ordinal]
+    partner.pod_uid, partner.placed, partner.reach = "uid-new", False, "silent"
+    for _ in range(10):
+        toy.step()
+        assert not any(address.startswith(":") for address in toy.document.read_addresses)
+    assert len(toy.document.read_addresses) == 1
+
+
 def test_a_reader_that_refuses_leaves_at_once() -> None:
     toy = serving()
     reader = next(n for n in toy.nodes if n.ordinal not in (toy.document.master_index, toy.document.sync.ordinal))
