@@ -464,7 +464,7 @@ def test_a_lag_that_comes_and_goes_closes_no_read_connection() -> None:
 
 
 def test_a_new_pod_without_an_address_is_no_reader() -> None:
-    """O-F22: the hung partner's pod was deleted, and the main still calls its row ready; no document may say ':7687'."""
+    """O-F22: the hung partner's pod is another one, the main still calls its row ready; no document may say ':7687'."""
     toy = serving()
     partner = toy.nodes[toy.document.sync.ordinal]
     partner.pod_uid, partner.placed, partner.reach = "uid-new", False, "silent"
