@@ -13,6 +13,8 @@ import reference_values
 import controller.settings
 import sidecar.contract.env
 import webhook.settings
+from sidecar.contract import names
+from webhook.core import options
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 _PART: Final = re.compile(r"(<!-- ([a-z]+):begin -->\n).*?(<!-- \2:end -->)", re.DOTALL)
@@ -21,6 +23,20 @@ _PART: Final = re.compile(r"(<!-- ([a-z]+):begin -->\n).*?(<!-- \2:end -->)", re
 def _variables(table: Mapping[str, str]) -> str:
     rows = [f"| `{name}` | {meaning} |" for name, meaning in table.items()]
     return "\n".join(["| variable | meaning |", "|---|---|", *rows])
+
+
+def _sidecar() -> str:
+    """With the annotation that sets a variable for a pod, where there is one."""
+    annotations = {variable: f"`{names.PREFIX}{key}`" for key, variable in options.SETTINGS.items()}
+    rows = [
+        f"| `{name}` | {annotations.get(name, '')} | {meaning} |"
+        for name, meaning in sidecar.contract.env.VARIABLES.items()
+    ]
+    resources = [
+        f"| | `{names.PREFIX}{key}` | {kind.removesuffix('s')} of {what} of its container |"
+        for key, (kind, what) in options.RESOURCES.items()
+    ]
+    return "\n".join(["| variable | annotation | meaning |", "|---|---|---|", *rows, *resources])
 
 
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
@@ -33,7 +49,7 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
         "values": reference_values.table,
         "controller": lambda: _variables(controller.settings.VARIABLES),
         "webhook": lambda: _variables(webhook.settings.VARIABLES),
-        "sidecar": lambda: _variables(sidecar.contract.env.VARIABLES),
+        "sidecar": _sidecar,
     },
 }
 """Page -> marker -> what stands there."""
