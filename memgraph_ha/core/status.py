@@ -130,7 +130,7 @@ def _problems(document: Document | str, leader: str, paused: str, rows: Sequence
     if not leader:
         found.append("no controller leads")
     if paused:
-        found.append(f"paused by {paused}: no failover until memgraph-ha resume")
+        found.append(f"paused ({paused}): no failover until memgraph-ha resume")
     found += [f"{row.pod} is not ready: {row.in_sync or 'see kubectl describe pod'}" for row in rows if not row.ready]
     for command in (told or {}).get("commands") or ():
         found.append(f"a person has to decide; choose one: {command}")

@@ -43,7 +43,7 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nobody ever led": ({"lease": None}, ["no controller leads"]),
     "a leader that is gone": ({"lease": lease("2027-01-15T07:00:00.000000Z")}, ["no controller leads"]),
     "a Lease that was given away": ({"lease": lease(holder="")}, ["no controller leads"]),
-    "paused": ({"requests": PAUSED}, ["paused by ann, at noon: no failover until memgraph-ha resume"]),
+    "paused": ({"requests": PAUSED}, ["paused (ann, at noon): no failover until memgraph-ha resume"]),
     "a pod that is not ready": ({"pods": [member(ready="False")]}, ["m-0 is not ready: behind by 7"]),
     "a person has to decide": (
         {"told": {"commands": ["memgraph-ha promote 1"]}},
