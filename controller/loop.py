@@ -49,6 +49,7 @@ _WARNINGS: Final = frozenset(
     {
         Reason.CREDENTIALS_REFUSED,
         Reason.DIVERGED_REPLICA,
+        Reason.DOCUMENT_WITHHELD,
         Reason.NO_CANDIDATE,
         Reason.PARTNER_LOST,
         Reason.PAUSED,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from controller.core.actions import Plan
+from controller.core.actions import Plan, Publish
 from controller.core.answers import pause_or_resume, refuse_reseed, refuse_switchover, refuse_unreadable, while_paused
 from controller.core.complete import finish_cut
 from controller.core.failover import fail_over
@@ -32,13 +32,29 @@ from controller.core.switchover import switch_over
 from controller.core.term import begin_term, settle_write, went_back
 from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
+from sidecar.contract.state import MalformedDocument, decode, encode
 
 _MAY_LAST: Final = frozenset({Reason.NO_CANDIDATE, Reason.UNPROTECTED})
 """A cut waits for these as long as it takes: only then are requests answered within one."""
 
+_WITHHELD_S: Final = 0.5
+"""What was seen may be complete by then: the address of a new pod comes after the pod."""
+
 
 def plan(obs: Observation, memory: Memory) -> Plan:
-    """The next step for what is seen and remembered."""
+    """The next step for what is seen and remembered. A document that no sidecar could read is never part of it."""
+    step = _decide(obs, memory)
+    if not isinstance(step.action, Publish):
+        return step
+    try:
+        decode(encode(step.action.document))
+    except MalformedDocument as error:
+        message = f"nobody could read what was to be published, so it is not: {error}"
+        return Plan(Reason.DOCUMENT_WITHHELD, message, None, _WITHHELD_S, memory)
+    return step
+
+
+def _decide(obs: Observation, memory: Memory) -> Plan:
     memory = note_heard(obs, memory)
     alone = give_way(obs, memory)
     if alone is not None:

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REACHES_NOBODY = "ReachesNobody"
     DOCUMENT_RESTORED = "DocumentRestored"
     DOCUMENT_MENDED = "DocumentMended"
+    DOCUMENT_WITHHELD = "DocumentWithheld"
     BOOTSTRAP = "Bootstrap"
     ADOPTED = "Adopted"
     WAITING_FOR_INSTANCES = "WaitingForInstances"

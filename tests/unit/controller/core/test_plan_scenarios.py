@@ -563,6 +563,19 @@ def test_a_document_from_a_backup_is_not_believed(forget: bool) -> None:
     healthy(toy)
 
 
+def test_a_document_that_no_sidecar_could_read_is_not_published() -> None:
+    """A document that its own readers refuse would be mended for ever (P-W5): the one before stays."""
+    toy = Toy()
+    toy.nodes[0].placed = False
+    decided = toy.step()
+    assert (decided.reason, decided.action) == (Reason.DOCUMENT_WITHHELD, None)
+    assert "mainAddress" in decided.message
+    assert toy.stored == Absent()
+    toy.nodes[0].placed = True
+    toy.settle()
+    healthy(toy)
+
+
 def restored_from_a_backup() -> Toy:
     """The document of before a failover is back, its leader is new, and the newest main is a replica now."""
     toy = serving()
