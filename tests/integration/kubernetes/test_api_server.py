@@ -100,7 +100,7 @@ async def test_every_namespace_has_the_authority_and_a_default_account(kubeconfi
     assert await kube.find("serviceaccounts", "ns", "default") is not None
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nodes", "/apis/batch/v1/jobs"])
+@pytest.mark.parametrize("path", ["/api/v1/persistentvolumes", "/apis/batch/v1/jobs"])
 async def test_what_the_sandbox_has_not_is_not_found(kubeconfig: Path, kube: Kube, path: str) -> None:
     """No silent empty lists."""
     async with session(kubeconfig) as http:
