@@ -32,7 +32,7 @@ from controller.core.switchover import switch_over
 from controller.core.term import begin_term, settle_write, went_back
 from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
-from sidecar.contract.state import MalformedDocument, decode, encode
+from sidecar.contract.state import unreadable
 
 _MAY_LAST: Final = frozenset({Reason.NO_CANDIDATE, Reason.UNPROTECTED})
 """A cut waits for these as long as it takes: only then are requests answered within one."""
@@ -46,12 +46,11 @@ def plan(obs: Observation, memory: Memory) -> Plan:
     step = _decide(obs, memory)
     if not isinstance(step.action, Publish):
         return step
-    try:
-        decode(encode(step.action.document))
-    except MalformedDocument as error:
-        message = f"nobody could read what was to be published, so it is not: {error}"
-        return Plan(Reason.DOCUMENT_WITHHELD, message, None, _WITHHELD_S, memory)
-    return step
+    problem = unreadable(step.action.document)
+    if not problem:
+        return step
+    message = f"nobody could read what was to be published, so it is not: {problem}"
+    return Plan(Reason.DOCUMENT_WITHHELD, message, None, _WITHHELD_S, memory)
 
 
 def _decide(obs: Observation, memory: Memory) -> Plan:

@@ -163,6 +163,15 @@ def decode(data: Mapping[str, str]) -> Document:
     return document
 
 
+def unreadable(document: Document) -> str:
+    """What keeps a reader from taking this document, once it is encoded; "" if nothing does."""
+    try:
+        decode(encode(document))
+    except MalformedDocument as error:
+        return str(error)
+    return ""
+
+
 class _Reader:
     """Takes keys out of the data and collects what is wrong with them."""
 
