@@ -10,13 +10,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import anyio
 from client_environments import DRIVERS, Driver, installed
+from options import check_places, some
 
 from drivers import page
 from drivers.cells import EVENTS, NOTHING, STATES, Cell, wrong
@@ -90,7 +91,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         "explanation, no app was told that writes are forbidden, and no acknowledged write is gone. 1: not so. "
         "2: wrong use.",
     )
-    parser.add_argument("--drivers", type=_some(_NAMES), default=_NAMES, metavar="A,B", help=f"of {', '.join(_NAMES)}")
+    parser.add_argument("--drivers", type=some(_NAMES), default=_NAMES, metavar="A,B", help=f"of {', '.join(_NAMES)}")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the cells to this file")
     parser.add_argument(
         "--docs", type=Path, default=Path("docs"), metavar="DIR",
@@ -98,24 +99,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the worlds' logs here (an empty or new folder)")
     found = parser.parse_args(argv)
-    if found.json is not None and not found.json.parent.is_dir():
-        parser.error(f"--json: there is no folder {found.json.parent}: make it first")
-    if not (found.docs / "drivers.md").is_file():
-        parser.error(f"--docs: there is no {found.docs / 'drivers.md'}: run it in the checkout")
-    if found.dir is not None and found.dir.exists() and (not found.dir.is_dir() or any(found.dir.iterdir())):
-        parser.error(f"--dir: {found.dir} is not an empty folder: give a new one, or empty it")
+    check_places(parser, found, "drivers.md")
     return found
-
-
-def _some(names: Sequence[str]) -> Callable[[str], Sequence[str]]:
-    def chosen(text: str) -> Sequence[str]:
-        named = [name.strip() for name in text.split(",")]
-        unknown = [name for name in named if name not in names]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{', '.join(map(repr, unknown))}: there are {', '.join(names)}")
-        return tuple(name for name in names if name in named)
-
-    return chosen
 
 
 def _available(names: Sequence[str]) -> list[Driver]:

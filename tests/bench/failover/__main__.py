@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+from options import check_places, positive, some
 
 from failover import page, plot
 from failover.bench import Bench, BenchError, bench
@@ -102,8 +103,16 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         epilog="With make: RUNS=30 KINDS=kill,hang JSON=path. Exit code 0: every run has a result and no acknowledged "
         "write is gone. 1: not so. 2: wrong use. Goals that were missed do not change it.",
     )
-    parser.add_argument("--runs", type=_positive, default=30, metavar="N", help="of each kind (default: %(default)s)")
-    parser.add_argument("--kinds", type=_kinds, default=list(KINDS), metavar="A,B", help=f"of {', '.join(KINDS)}")
+    parser.add_argument(
+        "--runs", type=positive("runs"), default=30, metavar="N", help="of each kind (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--kinds",
+        type=some(list(KINDS), "the kinds are"),
+        default=list(KINDS),
+        metavar="A,B",
+        help=f"of {', '.join(KINDS)}",
+    )
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures to this file")
     parser.add_argument(
         "--docs", type=Path, default=Path("docs"), metavar="DIR",
@@ -111,27 +120,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the worlds' logs here (an empty or new folder)")
     found = parser.parse_args(argv)
-    if found.json is not None and not found.json.parent.is_dir():
-        parser.error(f"--json: there is no folder {found.json.parent}: make it first")
-    if not (found.docs / "failover.md").is_file():
-        parser.error(f"--docs: there is no {found.docs / 'failover.md'}: run it in the checkout")
-    if found.dir is not None and found.dir.exists() and (not found.dir.is_dir() or any(found.dir.iterdir())):
-        parser.error(f"--dir: {found.dir} is not an empty folder: give a new one, or empty it")
+    check_places(parser, found, "failover.md")
     return found
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs: give 1 or more")
-    return int(text)
-
-
-def _kinds(text: str) -> list[str]:
-    named = [name.strip() for name in text.split(",")]
-    unknown = [name for name in named if name not in KINDS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{', '.join(map(repr, unknown))}: the kinds are {', '.join(KINDS)}")
-    return [name for name in KINDS if name in named]
 
 
 def main(argv: Sequence[str]) -> int:

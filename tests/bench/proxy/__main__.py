@@ -18,6 +18,7 @@ from compiled import ROOT, compiled_sidecar
 from envtest.failure import DidNotStart as NoControlPlane
 from envtest.failure import Unavailable
 from generated import replaced
+from options import check_places, positive
 
 from compile_sidecar import NotCompiled
 from proxy import fanout, page, peers, plot, product, queries, rounds
@@ -48,22 +49,15 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         "did not work. 2: wrong use.",
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures to this file")
-    parser.add_argument("--rounds", type=_positive, metavar="N", help=f"default: {_WHOLE['rounds']}; about 40 s each")
+    parser.add_argument(
+        "--rounds", type=positive("rounds"), metavar="N", help=f"default: {_WHOLE['rounds']}; about 40 s each"
+    )
     parser.add_argument("--quick", action="store_true", help="one short round, few followers; docs stay as they are")
     parser.add_argument("--only", choices=("peers", "fanout"), help="leave the other half out; docs stay as they are")
     parser.add_argument("--docs", type=Path, default=Path("docs"), metavar="DIR", help="default: %(default)s")
     found = parser.parse_args(argv)
-    if found.json is not None and not found.json.parent.is_dir():
-        parser.error(f"--json: there is no folder {found.json.parent}: make it first")
-    if not (found.docs / "benchmarks.md").is_file():
-        parser.error(f"--docs: there is no {found.docs / 'benchmarks.md'}: run it in the checkout")
+    check_places(parser, found, "benchmarks.md")
     return found
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of rounds: give 1 or more")
-    return int(text)
 
 
 def measure_peers(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
