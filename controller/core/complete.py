@@ -125,12 +125,7 @@ def _old_main_is_dead(view: View) -> bool:
     pod, main = view.main.pod, view.main
     if pod is None or pod.uid != view.document.main_uid or view.document.reason == Reason.PROMOTED_BY_COMMAND:
         return False
-    if pod.terminated:
-        return True
-    answer = view.obs.answer(main)
-    if answer is None or answer.role is not Role.REPLICA:
-        return False
-    return answer.database_uuid == view.document.database_uuid  # else a stranger may have the address by now
+    return pod.terminated or view.is_ours(main, Role.REPLICA)  # a stranger's replica may have the address by now
 
 
 def publish_steps(view: View, main: Instance, reason: Reason) -> Plan:

@@ -59,24 +59,19 @@ def choose_candidate(view: View) -> Instance | None:
     is known to hold everything (a switchover demoted the main), or where the main may have lost something (it was given
     up twice within a minute, or it does not flush every commit).
     """
-    answering = []
-    for instance in eligible(view):
-        answer = view.obs.answer(instance)
-        if answer and answer.role is Role.REPLICA and answer.database_uuid == view.document.database_uuid:
-            answering.append((instance, answer))
+    answering = [instance for instance in eligible(view) if view.is_ours(instance, Role.REPLICA)]
     if not answering:
         return None
     cut = view.memory.cut
     demoted = cut is not None and cut.epoch == view.document.epoch and cut.demoted
     partner_first = demoted or view.obs.policy.wal_flush_every > 1 or _given_up_again(view)
 
-    def rank(item: tuple[Instance, object]) -> tuple[int, bool]:
-        instance = item[0]
+    def rank(instance: Instance) -> tuple[int, bool]:
         marker = instance.answer.marker if instance.answer else None
         is_main = instance.ordinal == view.document.master_index
         return (marker if marker is not None else -1, is_main is not partner_first)
 
-    return max(answering, key=rank)[0]
+    return max(answering, key=rank)
 
 
 def waiting_for_candidates(view: View) -> str:

@@ -43,9 +43,12 @@ class View:
         At an address that a pod has lost, another cluster's main may answer before the watch tells of it: a REGISTER
         there would hand our replicas over to a stranger's data.
         """
+        return self.is_ours(instance, Role.MAIN)
+
+    def is_ours(self, instance: Instance, role: Role) -> bool:
+        """Whether it freshly says that it has this role, and holds the recorded database."""
         answer = self.obs.answer(instance)
-        ours = answer is not None and answer.database_uuid == self.document.database_uuid
-        return ours and self.answers(instance, Role.MAIN)
+        return answer is not None and answer.role is role and answer.database_uuid == self.document.database_uuid
 
     def answers(self, instance: Instance, role: Role) -> bool:
         """Whether this instance freshly says that it has this role."""
