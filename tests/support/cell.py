@@ -106,19 +106,16 @@ class Cell:
         return composed
 
     async def report(self, ordinal: int, *, running: bool) -> None:
-        """What a kubelet would write into the pod's status."""
-        name = f"r-{ordinal}"
-        pod = await self._core.read_namespaced_pod(name, NAMESPACE)
-        if running:
-            state = client.V1ContainerState(running=client.V1ContainerStateRunning())
-        else:
-            state = client.V1ContainerState(terminated=client.V1ContainerStateTerminated(exit_code=137))
-        status = client.V1ContainerStatus(
-            name="memgraph", container_id=f"proc://{self.memgraphs[ordinal].pid}", image="memgraph", image_id="m",
-            ready=running, restart_count=self._restarts[ordinal], state=state,
-        )  # fmt: skip
-        pod.status = client.V1PodStatus(pod_ip=self.address(ordinal), container_statuses=[status])
-        await self._core.replace_namespaced_pod_status(name, NAMESPACE, pod)
+        """What a kubelet would write into the pod's status; as a patch, as one would: the controller writes there, too."""
+        state: dict[str, Any] = {"running": {}} if running else {"terminated": {"exitCode": 137}}
+        container = {
+            "name": "memgraph", "containerID": f"proc://{self.memgraphs[ordinal].pid}", "image": "memgraph",
+            "imageID": "m", "ready": running, "restartCount": self._restarts[ordinal], "state": state,
+        }  # fmt: skip
+        status = {"podIP": self.address(ordinal), "containerStatuses": [container]}
+        await self._core.patch_namespaced_pod_status(
+            f"r-{ordinal}", NAMESPACE, {"status": status}, _content_type="application/merge-patch+json"
+        )
 
     def start_controller(self, name: str, port: int = 0) -> None:
         """A controller process; its HTTP face is on this port of 127.0.0.1 (0: on any)."""
