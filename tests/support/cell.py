@@ -106,7 +106,7 @@ class Cell:
         return composed
 
     async def report(self, ordinal: int, *, running: bool) -> None:
-        """What a kubelet would write into the pod's status; as a patch, as one would: the controller writes there, too."""
+        """What a kubelet would write into the pod's status; as a patch: the controller writes there, too."""
         state: dict[str, Any] = {"running": {}} if running else {"terminated": {"exitCode": 137}}
         container = {
             "name": "memgraph", "containerID": f"proc://{self.memgraphs[ordinal].pid}", "image": "memgraph",
