@@ -25,7 +25,7 @@ def main() -> int:
             case "up":
                 return _up(arguments)
             case _:
-                made = modules.pin_etcd if arguments.etcd else modules.pin_kubernetes
+                made = modules.pin_other if arguments.pin in versions.OTHERS else modules.pin_kubernetes
                 print(made(arguments.pin))
     except (Unavailable, DidNotStart) as error:
         print(error, file=sys.stderr)
@@ -73,9 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (build, up):
         command.add_argument("--version", default=versions.wanted(), help="default %(default)s (KUBERNETES_VERSION)")
         command.add_argument("--scheduler", action="store_true", help="with kube-scheduler")
-    pin = commands.add_parser("pin", help="write the Go module for another version")
-    pin.add_argument("pin", metavar="VERSION", help="such as 1.35.4")
-    pin.add_argument("--etcd", action="store_true", help="it is etcd's")
+    pin = commands.add_parser("pin", help="write the Go module that pins a version")
+    pin.add_argument("pin", metavar="VERSION", help=f"of Kubernetes (1.35.4), or one of {', '.join(versions.OTHERS)}")
     return parser
 
 

@@ -12,8 +12,6 @@ from envtest import go, versions
 from envtest.binaries import cache
 from envtest.failure import Unavailable
 
-_PROGRAMS = (versions.API_SERVER, versions.CONTROLLER_MANAGER, versions.SCHEDULER)
-
 
 def pin_kubernetes(version: str) -> Path:
     """Write modules/kubernetes-VERSION; its folder. Raises Unavailable."""
@@ -27,15 +25,15 @@ def pin_kubernetes(version: str) -> Path:
     replace = [f"\t{name} => {name} {of_staging}" for name in staging]
     head = ["module envtest/kubernetes", "", f"go {go_line}", "", *debug, ""]
     lines = [*head, f"require k8s.io/kubernetes v{version}", "", "replace (", *replace, ")", ""]
-    return _write(folder, lines, [f"k8s.io/kubernetes/cmd/{name}" for name in _PROGRAMS])
+    return _write(folder, lines, [f"k8s.io/kubernetes/cmd/{name}" for name in versions.OF_KUBERNETES])
 
 
-def pin_etcd(version: str) -> Path:
-    """Write modules/etcd-VERSION; its folder. Raises Unavailable."""
-    name = "go.etcd.io/etcd/server/v3"
-    _, go_line = _source(name, version)
-    lines = ["module envtest/etcd", "", f"go {go_line}", "", f"require {name} v{version}", ""]
-    return _write(versions.MODULES / f"etcd-{version}", lines, [name])
+def pin_other(name: str) -> Path:
+    """Write the module of one of `versions.OTHERS`, at the version that stands there; its folder. Raises Unavailable."""
+    other = versions.OTHERS[name]
+    _, go_line = _source(other.path, other.version)
+    lines = [f"module envtest/{name}", "", f"go {go_line}", "", f"require {other.path} v{other.version}", ""]
+    return _write(versions.MODULES / f"{name}-{other.version}", lines, [other.package])
 
 
 def _source(module: str, version: str) -> tuple[Path, str]:

@@ -8,10 +8,34 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A Go module, its version, and which of its packages is the program ("" for its root)."""
+
+    path: str
+    version: str
+    main: str = ""
+
+    @property
+    def package(self) -> str:
+        """The package that is the program's `main`."""
+        return f"{self.path}/{self.main}".rstrip("/")
+
+
 MODULES = Path(__file__).parents[1] / "modules"
 DEFAULT_KUBERNETES = "1.34.4"
-ETCD = "3.6.16"
+OTHERS = {
+    "etcd": Module("go.etcd.io/etcd/server/v3", "3.6.16"),
+    "coredns": Module("github.com/coredns/coredns", "1.15.0"),
+    "helm": Module("helm.sh/helm/v4", "4.3.1", "cmd/helm"),
+    "helm3": Module("helm.sh/helm/v3", "3.22.0", "cmd/helm"),
+}
+"""Programs with versions of their own; each is one for all versions of Kubernetes."""
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
+KUBELET, KUBE_PROXY, KUBECTL = "kubelet", "kube-proxy", "kubectl"
+OF_KUBERNETES = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY, KUBECTL)
+"""What its module pins: all that `cmd/` has of use here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +56,7 @@ class Program:
     @property
     def link_flags(self) -> str:
         """Without them the API server calls itself v0.0.0, and clients misjudge it."""
-        if self.name == "etcd":
+        if self.name in OTHERS:
             return "-s -w"
         major, minor = self.version.split(".")[:2]
         where = "k8s.io/component-base/version"
@@ -58,7 +82,7 @@ def pinned() -> list[str]:
 
 
 def program(name: str, version: str) -> Program:
-    """A program by its name; `version` is Kubernetes', also for etcd, which has one of its own for all of them."""
-    if name == "etcd":
-        return Program(name, "go.etcd.io/etcd/server/v3", MODULES / f"etcd-{ETCD}", ETCD)
+    """A program by its name; `version` is Kubernetes', also for one of `OTHERS`, which does not heed it."""
+    if other := OTHERS.get(name):
+        return Program(name, other.package, MODULES / f"{name}-{other.version}", other.version)
     return Program(name, f"k8s.io/kubernetes/cmd/{name}", MODULES / f"kubernetes-{version}", version)
