@@ -13,7 +13,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from envtest.program import Running
 
 ADVERTISED = "198.18.0.1"
 """API servers from 1.37 on refuse to advertise a loopback address. Nobody is told of this one."""
+FIRST_SERVICE = "198.19.0.1"
+"""What pods call the API server by."""
 START_S = 120.0
 """Some 4 s on idle cores."""
 _ATTEMPTS = 3
@@ -35,12 +37,14 @@ _ATTEMPTS = 3
 class ControlPlane:
     """A running control plane. Made by `control_plane`."""
 
-    def __init__(self, folder: Path, version: str, flags: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, version: str, flags: Sequence[str], users: Mapping[str, tuple[str, str]]
+    ) -> None:
         self.folder = folder
         self.version = version
         self._flags = list(flags)
         self._credentials: Credentials = credentials.make(
-            folder, ["127.0.0.1", "localhost", "kubernetes.default.svc", ADVERTISED]
+            folder, ["127.0.0.1", "localhost", "kubernetes.default.svc", ADVERTISED, FIRST_SERVICE], users
         )
         self._binaries = {name: binaries.find(name, version) for name in ("etcd", versions.API_SERVER)}
         self._running: list[Running] = []
@@ -75,6 +79,10 @@ class ControlPlane:
     def kubeconfig(self) -> Path:
         """The administrator's."""
         return self.folder / "kubeconfig"
+
+    def token_of(self, user: str) -> str:
+        """The token of one of the `users` it was made with."""
+        return self._credentials.tokens[user]
 
     def kubeconfig_for(self, token: str, name: str, url: str = "") -> Path:
         """A kubeconfig for any other token; `url` may lead through a proxy on the loopback."""
@@ -198,7 +206,7 @@ class ControlPlane:
             "--service-cluster-ip-range=198.19.0.0/24", f"--tls-cert-file={files.server}",
             f"--tls-private-key-file={files.server}", f"--service-account-key-file={files.accounts_key}",
             f"--service-account-signing-key-file={files.accounts_key}", f"--token-auth-file={files.tokens_file}",
-            "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=Node,RBAC",
             f"--audit-policy-file={self.folder / 'audit-policy.json'}", f"--audit-log-path={self.audit_log}",
             "--audit-log-mode=blocking", *self._flags,
         ]  # fmt: skip
@@ -226,13 +234,14 @@ class ControlPlane:
 @contextmanager
 def control_plane(
     folder: Path, *, version: str = "", flags: Sequence[str] = (), controller_manager: bool = False,
-    scheduler: bool = False,
+    scheduler: bool = False, users: Mapping[str, tuple[str, str]] | None = None,
 ) -> Iterator[ControlPlane]:  # fmt: skip
-    """A control plane in `folder` (empty), gone at the end. `flags` are added to the API server's.
+    """A control plane in `folder` (empty), gone at the end. `flags` are added to the API server's (the last of a name
+    counts); `users` are more users than the programs' own: name and group for each, whose token is `token_of` its key.
 
     Raises Unavailable (a program is not built; the text says how), DidNotStart.
     """
-    cluster = ControlPlane(folder, version or versions.wanted(), flags)
+    cluster = ControlPlane(folder, version or versions.wanted(), flags, users or {})
     try:
         cluster.start()
         if controller_manager:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _USERS = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Files for the programs' flags, and the tokens of the users of `_USERS`."""
+    """Files for the programs' flags, and each user's token."""
 
     ca: Path
     server: Path
@@ -28,13 +29,17 @@ class Credentials:
     tokens: dict[str, str]
 
 
-def make(folder: Path, names: list[str]) -> Credentials:
-    """New ones, readable by their owner only; the server's certificate carries `names`."""
+def make(folder: Path, names: list[str], more: Mapping[str, tuple[str, str]]) -> Credentials:
+    """New ones, readable by their owner only; the server's certificate carries `names`.
+
+    `more` are users beside those of every control plane, each with its name and group for the API server.
+    """
+    users = {**_USERS, **more}
     authority = trustme.CA()
     server = authority.issue_cert(*names)
     accounts = trustme.CA()  # any key pair: only its key is used, to sign and check service accounts' tokens
-    tokens = {user: secrets.token_hex(20) for user in _USERS}
-    lines = [f'{tokens[user]},{name},{name},"{groups}"\n' for user, (name, groups) in _USERS.items()]
+    tokens = {user: secrets.token_hex(20) for user in users}
+    lines = [f'{tokens[user]},{name},{name},"{groups}"\n' for user, (name, groups) in users.items()]
     chain = server.private_key_and_cert_chain_pem.bytes()
     found = Credentials(folder / "ca.crt", folder / "server.pem", folder / "accounts.key", folder / "tokens", tokens)
     private(found.ca, authority.cert_pem.bytes())

@@ -29,7 +29,7 @@ def pin_kubernetes(version: str) -> Path:
 
 
 def pin_other(name: str) -> Path:
-    """Write the module of one of `versions.OTHERS`, at the version that stands there; its folder. Raises Unavailable."""
+    """Write the module of one of `versions.OTHERS`, at its version there; the module's folder. Raises Unavailable."""
     other = versions.OTHERS[name]
     _, go_line = _source(other.path, other.version)
     lines = [f"module envtest/{name}", "", f"go {go_line}", "", f"require {other.path} v{other.version}", ""]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from envtest.failure import DidNotStart
 
-_LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(__file__).with_name("leash.py")
 _LOOK_EVERY_S = 0.05
 STOP_S = 30.0
 """An API server takes more than 3 s, and on busy cores much more."""
@@ -34,7 +34,7 @@ class Running:
     def __init__(self, binary: Path, flags: list[str], log: Path) -> None:
         self.name = binary.name
         self.log = log
-        command = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(binary), *flags]
+        command = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(binary), *flags]
         with log.open("ab") as output:
             self._process = _STARTER.submit(_start, command, output.fileno()).result()
 
