@@ -7,10 +7,10 @@ minute: all their pods are read, and what people should know is said. It evicts 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 
@@ -19,10 +19,11 @@ from controller.core.fleet.audit import Key, counts, due, findings
 from controller.core.fleet.model import ClientAccess, FleetStatus, Labelled, PodFacts, Rules
 from controller.core.fleet.pods import look_at
 from controller.metrics import Metrics
-from controller.ports import FleetStore, PortError
+from controller.ports import Conflict, FleetStore, PortError
 from sidecar.contract import logs, names
 from webhook.core.model import Namespace
 
+T = TypeVar("T")
 LOG: Final = logging.getLogger(__name__)
 LOOK_S: Final = 5.0
 """Whoever labels a namespace and restarts its pods: the first sidecar takes about as long to start, and holds its
@@ -62,6 +63,7 @@ class Fleet:
         self._status: FleetStatus | None = None
         self._audited = float("-inf")
         self._complaint = ""
+        self._unread: tuple[str, ...] = ()
 
     def status(self) -> FleetStatus | None:
         """The last audit of this leader, for people."""
@@ -89,13 +91,14 @@ class Fleet:
             problem = str(error)
         except Exception as error:  # whatever a stranger's pod brings about, failover goes on
             problem = f"a mistake of ours: {error!r}"
+        problem = problem or "; ".join(self._unread)
         if problem and problem != self._complaint:
             logs.emit(LOG, "FleetNotSeen", logging.WARNING, message=problem)
         self._complaint = problem
         self._status = replace(self._status or _NOTHING, problem=problem or None)
 
     def _forget(self) -> None:
-        self._status, self._told, self._audited = None, {}, float("-inf")
+        self._status, self._told, self._audited, self._unread = None, {}, float("-inf"), ()
         self._metrics.fleet(None)
 
     async def _quick(self) -> None:
@@ -110,18 +113,34 @@ class Fleet:
         uid = await self._store.role_uid() if per_namespace else ""
         bindings = (await self._store.bindings(uid)).items if per_namespace else ()
         listed = await self._store.namespaces(labelled=False)
-        by_name = {n.name: n for n in listed.items}
+        places = await self._places(listed.items)
+        by_name = places.keys()
         ours = [n.name for n in listed.items if is_ours(n, self._rules.release)]
         bound = sorted({b.namespace for b in bindings})
-        pods, read = await self._pods(by_name, sorted({*ours, *(n for n in bound if n in by_name)}))
+        pods, read = await self._pods(places, sorted({*ours, *(n for n in bound if n in by_name)}))
         if listed.complete:
             read |= {name for name in bound if name not in by_name}
         if per_namespace:
             await self._carry_out(plan_access(ours, pods, bindings, read), uid)
-        complete = listed.complete and len(read & by_name.keys()) == len({*ours, *bound} & by_name.keys())
+        complete = listed.complete and len(read & by_name) == len({*ours, *bound} & by_name)
         await self._say(pods, ours, complete, tuple(bound))
 
-    async def _pods(self, namespaces: dict[str, Labelled], where: list[str]) -> tuple[list[PodFacts], set[str]]:
+    async def _places(self, namespaces: Iterable[Labelled]) -> dict[str, Namespace]:
+        """As the webhook sees them. Without LimitRanges or nodes, what they keep from a sidecar counts as missing."""
+        self._unread = ()
+        nothing: Mapping[str, tuple[Any, ...]] = {}
+        ranges = await self._if_read("LimitRanges", self._store.limit_ranges(), nothing)
+        old = await self._if_read("nodes", self._store.old_nodes(), ())
+        return {n.name: Namespace(n.name, n.labels, n.annotations, ranges.get(n.name, ()), old) for n in namespaces}
+
+    async def _if_read(self, what: str, asked: Awaitable[T], nothing: T) -> T:
+        try:
+            return await asked
+        except PortError as error:
+            self._unread += (f"{what} were not read, so pods that they keep from a sidecar count as missing ({error})",)
+            return nothing
+
+    async def _pods(self, places: dict[str, Namespace], where: list[str]) -> tuple[list[PodFacts], set[str]]:
         """Our pods, and the namespaces that were read in full."""
         release = self._rules.release
         found: dict[tuple[str, str], PodFacts] = {}
@@ -129,9 +148,7 @@ class Fleet:
 
         def judge(pod: Any) -> PodFacts | None:
             name = str(pod["metadata"].get("namespace"))
-            known = namespaces.get(name)
-            place = Namespace(name, known.labels, known.annotations) if known else Namespace(name, None)
-            return look_at(pod, place, release)
+            return look_at(pod, places.get(name) or Namespace(name, None), release)
 
         # Pods may ask for the sidecar themselves, wherever they are.
         asking = (f"{names.INJECT_LABEL}={names.INJECT_ENABLED}", f"{names.CLUSTER_LABEL}={release.cluster}")
@@ -145,16 +162,23 @@ class Fleet:
         return list(found.values()), read
 
     async def _carry_out(self, plan: AccessPlan, uid: str) -> None:
-        for name in plan.remove[:WRITES_MAX]:
+        in_the_way: Conflict | None = None
+        for binding in plan.remove[:WRITES_MAX]:
             if self._remaining() < _LEAST_LEASE_S:
                 return
-            await self._store.unbind(name)
-            logs.emit(LOG, "SidecarsUnbound", binding=name)
+            await self._store.unbind(binding)
+            logs.emit(LOG, "SidecarsUnbound", binding=binding.name)
         for namespace in plan.create[:WRITES_MAX]:
             if self._remaining() < _LEAST_LEASE_S:
                 return
-            await self._store.bind(namespace, uid)
-            logs.emit(LOG, "SidecarsBound", namespace=namespace)
+            try:
+                await self._store.bind(namespace, uid)
+            except Conflict as conflict:  # one namespace's affair: the others get theirs
+                in_the_way = conflict
+            else:
+                logs.emit(LOG, "SidecarsBound", namespace=namespace)
+        if in_the_way:
+            raise in_the_way
 
     async def _say(self, pods: list[PodFacts], ours: list[str], complete: bool, bound: tuple[str, ...]) -> None:
         found, number = findings(pods), counts(pods)

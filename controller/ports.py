@@ -23,6 +23,7 @@ from controller.core.logins import Login
 from controller.core.model import Pod, ReseedOrder, ReseedOrders, Shown, Stored
 from controller.core.requests import Request, RequestAnswer
 from sidecar.contract.state import Document
+from webhook.core.model import OldNode
 
 T = TypeVar("T")
 
@@ -196,14 +197,20 @@ class FleetStore(Protocol):
     async def role_uid(self) -> str:
         """The UID of the sidecars' Role."""
 
+    async def limit_ranges(self) -> Mapping[str, tuple[Any, ...]]:
+        """The LimitRanges (raw JSON) of each namespace that has any."""
+
+    async def old_nodes(self) -> tuple[OldNode, ...]:
+        """Nodes whose kubelets are too old for the sidecar."""
+
     async def bindings(self, role_uid: str) -> Listed[Binding]:
         """Our RoleBindings. They are sound if they belong to this very Role."""
 
     async def bind(self, namespace: str, role_uid: str) -> None:
-        """Let this namespace's service accounts read the document. It is well if they may already."""
+        """Let this namespace's service accounts read the document. Conflict: a RoleBinding has that name already."""
 
-    async def unbind(self, name: str) -> None:
-        """Remove one of our RoleBindings. It is well if it is gone."""
+    async def unbind(self, binding: Binding) -> None:
+        """Remove this very RoleBinding of ours. It is well if it is gone, or another one is in its place."""
 
     async def record_finding(self, finding: Finding) -> None:
         """An Event on the pods' owner."""

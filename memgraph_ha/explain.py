@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 from memgraph_ha.core import paths
@@ -44,7 +45,9 @@ async def _explain(api: Api, target: paths.Target, name: str, release: str | Non
         ) from problem
     found = [await settings_of(api, installed) for installed in await releases(api, release)]
     pods = await _pods(api, obj, name) if target.kind != "Pod" else []
-    return explain(str(target), {**obj, "kind": target.kind}, await place(api, name), found, pods)
+    where, unread = await place(api, name)
+    said = explain(str(target), {**obj, "kind": target.kind}, where, found, pods)
+    return replace(said, notes=(*said.notes, *unread))
 
 
 async def _pods(api: Api, obj: Any, namespace: str) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -36,7 +35,7 @@ async def gather(api: Api, installed: Installed, only: list[str]) -> Facts:
     settings = _settings(deployment, installed)
     pods = await attempt(api.all(paths.inside(namespace, "pods"), labelSelector=f"{names.INSTANCE_LABEL}={name}"))
     lease = await attempt(look.lease(api, namespace, name))
-    now = time.time()
+    now = api.now()
     leader = lease if isinstance(lease, Unknown) else leader_of(lease, now)
     told, why = await look.ask_leader(api, namespace, leader if isinstance(leader, str) else "")
     nodes = await attempt(api.all(paths.NODES))

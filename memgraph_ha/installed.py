@@ -86,20 +86,22 @@ def place_of(namespace: Any, limit_ranges: Iterable[Any] = (), nodes: Iterable[A
     )  # fmt: skip
 
 
-async def place(api: Api, name: str) -> Namespace:
-    """As the webhook sees it, as far as the caller may: without a right, there is nothing of that kind."""
+async def place(api: Api, name: str) -> tuple[Namespace, tuple[str, ...]]:
+    """As the webhook sees it, as far as the caller may; and what could not be read, which the webhook may know."""
     try:
         raw = await api.get(f"{paths.NAMESPACES}/{name}")
-    except Forbidden:
-        return Namespace(name, None)  # as it may be for the webhook, too
-    return place_of(raw, await _seen(api, paths.inside(name, "limitranges")), await _seen(api, paths.NODES))
+    except Forbidden as problem:
+        return Namespace(name, None), (f"the namespace's labels were not read ({problem})",)
+    ranges, no_ranges = await _seen(api, "the namespace's LimitRanges", paths.inside(name, "limitranges"))
+    nodes, no_nodes = await _seen(api, "the nodes' versions", paths.NODES)
+    return place_of(raw, ranges, nodes), (*no_ranges, *no_nodes)
 
 
-async def _seen(api: Api, path: str) -> list[Any]:
+async def _seen(api: Api, what: str, path: str) -> tuple[list[Any], tuple[str, ...]]:
     try:
-        return await api.all(path)
-    except (Forbidden, Absent):
-        return []
+        return await api.all(path), ()
+    except (Forbidden, Absent) as problem:
+        return [], (f"{what} were not read: they may keep the sidecar away ({problem})",)
 
 
 def _installed(raw: Any) -> Installed | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -64,6 +66,12 @@ class Api:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Seconds since 1970 by the API server's clock, to the second, once it has answered: a person's own clock may
+        be wrong, and would make a leader's Lease look as if it had run out."""
+        return time.time() + self._ahead
 
     async def get(self, path: str, **query: str) -> Any:
         """One object."""
@@ -112,9 +120,18 @@ class Api:
             text = (await answer.read() or b"").decode(errors="replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Problem(f"the API server does not answer ({error or type(error).__name__})") from error
+        self._ahead = _ahead(answer.headers.get("Date"))
         if answer.status >= 400:
             raise _refusal(verb, path, answer.status, text)
         return text, answer.headers
+
+
+def _ahead(date: str | None) -> float:
+    """By how many seconds the clock behind an answer's Date is ahead of ours; 0 without one."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _refusal(verb: str, path: str, status: int, text: str) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from typing import Final
 
 import anyio
@@ -58,7 +57,7 @@ async def where(api: Api, arguments: argparse.Namespace) -> tuple[str, str]:
 
 
 async def _view(api: Api, release: str, namespace: str) -> View:
-    lease, now = await look.lease(api, namespace, release), time.time()
+    lease, now = await look.lease(api, namespace, release), api.now()
     told, unasked = await look.ask_leader(api, namespace, leader_of(lease, now))
     return view(
         release, namespace, await look.state(api, namespace, release), lease,

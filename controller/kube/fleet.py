@@ -6,7 +6,7 @@ Raw, because the webhook's core judges raw pods: a typed library would drop fiel
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -17,6 +17,8 @@ from controller.core.fleet.model import Binding, Finding, Labelled
 from controller.kube.client import reading, writing
 from controller.ports import Conflict, Listed
 from sidecar.contract import names
+from webhook.core import nodes
+from webhook.core.model import OldNode
 
 T = TypeVar("T")
 _CALL_S: Final = 10.0
@@ -28,6 +30,12 @@ _IN_ONE_GO: Final = 5
 _NAMESPACES_MAX: Final = 10_000
 """Kubernetes' own tested limit of namespaces in a cluster."""
 _BINDINGS_MAX: Final = 10_000
+_LIMIT_RANGES_MAX: Final = 10_000
+"""One for each namespace there can be."""
+_OLD_NODES_MAX: Final = 100
+"""That pods may come to an old node is known by then. The webhook stops there, too."""
+_AS_TABLE: Final = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
+"""A Node is 15 kB, its row in a table much less."""
 _RBAC: Final = "rbac.authorization.k8s.io"
 _API_VERSIONS: Final = {"Pod": "v1", "Job": "batch/v1", "Rollout": "argoproj.io/v1alpha1"}
 
@@ -70,6 +78,29 @@ class FleetStore:
         what = f"listing pods in {namespace}" if namespace else "listing labelled pods"
         return await _pages(what, call, judge, most, label_selector=selector, **where)
 
+    async def limit_ranges(self) -> Mapping[str, tuple[Any, ...]]:
+        """See ports.FleetStore."""
+        call = self._core.list_limit_range_for_all_namespaces_without_preload_content
+        listed = await _pages("listing LimitRanges", call, _as_it_is, _LIMIT_RANGES_MAX)
+        found: dict[str, tuple[Any, ...]] = {}
+        for raw in listed.items:
+            namespace = raw["metadata"]["namespace"]
+            found[namespace] = (*found.get(namespace, ()), raw)
+        return found
+
+    async def old_nodes(self) -> tuple[OldNode, ...]:
+        """See ports.FleetStore."""
+        found: list[OldNode] = []
+        token = ""
+        while len(found) < _OLD_NODES_MAX:
+            call = self._core.list_node_without_preload_content
+            page = await _page("listing nodes", call, token, {"_headers": dict(_AS_TABLE)})
+            found += nodes.old(page)
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                break
+        return tuple(found)
+
     async def role_uid(self) -> str:
         """See ports.FleetStore."""
         what = f"reading Role {self._role}"
@@ -96,10 +127,9 @@ class FleetStore:
         owner = client.V1OwnerReference(
             api_version=f"{_RBAC}/v1", kind="Role", name=self._role, uid=role_uid, block_owner_deletion=False
         )
+        name = f"{self._role}-{namespace}"
         body = client.V1RoleBinding(
-            metadata=client.V1ObjectMeta(
-                name=f"{self._role}-{namespace}", labels=self._labels, owner_references=[owner]
-            ),
+            metadata=client.V1ObjectMeta(name=name, labels=self._labels, owner_references=[owner]),
             role_ref=client.V1RoleRef(api_group=_RBAC, kind="Role", name=self._role),
             subjects=[client.RbacV1Subject(api_group=_RBAC, kind="Group", name=group_of(namespace))],
         )
@@ -109,14 +139,21 @@ class FleetStore:
         except Conflict as conflict:
             if _status(conflict) != 409:
                 raise
+            # Another controller wrote it a moment ago, or a stranger's is in the way, and stays there.
+            raise Conflict(
+                f"RoleBinding {name} is there, and not known as ours: its labels or its owner differ"
+            ) from conflict
 
-    async def unbind(self, name: str) -> None:
+    async def unbind(self, binding: Binding) -> None:
         """See ports.FleetStore."""
+        body = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=binding.uid))
         try:
-            async with writing(f"removing RoleBinding {name}"):
-                await self._rbac.delete_namespaced_role_binding(name, self._namespace, _request_timeout=_CALL_S)
+            async with writing(f"removing RoleBinding {binding.name}"):
+                await self._rbac.delete_namespaced_role_binding(
+                    binding.name, self._namespace, body=body, _request_timeout=_CALL_S
+                )
         except Conflict as conflict:
-            if _status(conflict) != 404:
+            if _status(conflict) not in (404, 409):
                 raise
 
     async def record_finding(self, finding: Finding) -> None:
@@ -146,15 +183,24 @@ def group_of(namespace: str) -> str:
 
 
 def binding(raw: Any, role: str, role_uid: str) -> Binding | None:
-    """What a RoleBinding of ours says; None if it admits nobody whom we know."""
-    groups = [s.get("name", "") for s in raw.get("subjects") or () if s.get("kind") == "Group"]
-    ours = [group.removeprefix(group_of("")) for group in groups if group.startswith(group_of(""))]
-    if len(ours) != 1:
+    """What a RoleBinding with our labels says; None if it is not one that a controller of this release has written.
+
+    By its name, its one group, the Role it binds and the Role that owns it, of whatever UID: RBAC lets the controller
+    remove any RoleBinding of its namespace, so this is what keeps it from a stranger's.
+    """
+    metadata, reference = raw["metadata"], raw.get("roleRef") or {}
+    owners = metadata.get("ownerReferences") or []
+    if [(o.get("kind"), o.get("name")) for o in (*owners, reference)] != [("Role", role)] * 2:
         return None
-    owners = {o.get("uid") for o in raw["metadata"].get("ownerReferences") or ()}
-    reference = raw.get("roleRef") or {}
-    sound = owners == {role_uid} and (reference.get("kind"), reference.get("name")) == ("Role", role)
-    return Binding(raw["metadata"]["name"], ours[0], sound)
+    groups = [s.get("name", "") for s in raw.get("subjects") or () if s.get("kind") == "Group"]
+    namespace = metadata["name"].removeprefix(f"{role}-")
+    if groups != [group_of(namespace)]:
+        return None
+    return Binding(metadata["name"], namespace, owners[0].get("uid") == role_uid, metadata.get("uid", ""))
+
+
+def _as_it_is(raw: Any) -> Any:
+    return raw
 
 
 _Call = Callable[..., Awaitable[Any]]

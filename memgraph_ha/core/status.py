@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from controller.core.election import pod_of
 from memgraph_ha.core.document import read
 from memgraph_ha.core.table import table
 from sidecar.contract import names
 from sidecar.contract.state import Document, Phase
+
+_CLOCKS_S: Final = 2.0
+"""The API server says its time to the second, and its clock may differ from the leader's by another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +59,35 @@ def view(
     said = document if isinstance(document, Document) else None
     rows = tuple(sorted((_row(pod) for pod in pods), key=lambda row: row.pod))
     leader = leader_of(lease, now)
+    nobody = "" if leader else f"no controller leads{_last_leader(lease, now)}"
     paused = _notes(requests).get(names.PAUSED_ANNOTATION, "")
     return View(
         release, namespace, said.phase if said else "", said.main_pod if said else "",
         str(said.sync.ordinal) if said and said.sync else "", str(said.epoch) if said else "",
         said.message if said else "", leader, paused, rows,
-        tuple(_problems(document, leader, paused, rows, told)), told, unasked,
+        tuple(_problems(document, nobody, paused, rows, told)), told, unasked,
     )  # fmt: skip
 
 
 def leader_of(lease: Any, now: float) -> str:
-    """The pod that holds the Lease, or nothing if it has run out."""
+    """The pod that holds the Lease, or nothing if it has run out. `now`: by the API server's clock."""
+    holder, over = _held(lease, now)
+    return holder if over is not None and over <= _CLOCKS_S else ""
+
+
+def _last_leader(lease: Any, now: float) -> str:
+    holder, over = _held(lease, now)
+    return f": the Lease of {holder} ran out {over:.0f} s ago" if holder and over is not None else ""
+
+
+def _held(lease: Any, now: float) -> tuple[str, float | None]:
+    """The pod whose Lease it is, and for how many seconds it has been over (negative: it still runs)."""
     spec = (lease or {}).get("spec") or {}
     holder, renewed = str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or "")
     if not holder or not renewed:
-        return ""
-    age = now - datetime.fromisoformat(renewed).timestamp()
-    # Clocks of a person's machine and the cluster differ by seconds; a leader that is gone stays gone.
-    return pod_of(holder) or "" if age <= float(spec.get("leaseDurationSeconds") or 0) + 30 else ""
+        return "", None
+    over = now - datetime.fromisoformat(renewed).timestamp() - float(spec.get("leaseDurationSeconds") or 0)
+    return pod_of(holder) or "", over
 
 
 def text(shown: View) -> str:
@@ -106,6 +120,8 @@ def _told(told: Any) -> list[str]:
     lines = [table(("INSTANCE", "SAYS IT IS", "BEHIND", "PROBLEM", "LEFT TO A PERSON"), rows)]
     fleet = told.get("fleet")
     if fleet:
+        if fleet["problem"] or not fleet["complete"]:
+            lines += ["", f"the fleet was not seen in full: {fleet['problem'] or 'there is more than one look reads'}"]
         counted = ", ".join(f"{number} {health}" for health, number in fleet["pods"].items())
         lines += ["", f"fleet ({fleet['at']}): {counted}; namespaces: {', '.join(fleet['namespaces']) or 'none'}"]
         found = fleet["findings"]
@@ -119,7 +135,7 @@ def _told(told: Any) -> list[str]:
     return lines
 
 
-def _problems(document: Document | str, leader: str, paused: str, rows: Sequence[PodRow], told: Any) -> list[str]:
+def _problems(document: Document | str, nobody: str, paused: str, rows: Sequence[PodRow], told: Any) -> list[str]:
     found = []
     if isinstance(document, str):
         found.append(document)
@@ -127,8 +143,8 @@ def _problems(document: Document | str, leader: str, paused: str, rows: Sequence
         found.append("clients are cut: no main serves")
     elif document.sync is None:
         found.append("no replica is known to hold every write")
-    if not leader:
-        found.append("no controller leads")
+    if nobody:
+        found.append(nobody)
     if paused:
         found.append(f"paused ({paused}): no failover until memgraph-ha resume")
     found += [f"{row.pod} is not ready: {row.in_sync or 'see kubectl describe pod'}" for row in rows if not row.ready]

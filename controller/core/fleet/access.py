@@ -17,9 +17,9 @@ from webhook.core.model import Release
 
 @dataclass(frozen=True, slots=True)
 class AccessPlan:
-    """Bindings to remove (by name) come first: one that is replaced has the same name."""
+    """Bindings to remove come first: one that is replaced has the same name."""
 
-    remove: tuple[str, ...] = ()
+    remove: tuple[Binding, ...] = ()
     create: tuple[str, ...] = ()
     """Namespaces."""
 
@@ -38,7 +38,7 @@ def missing(labelled: Iterable[str], bindings: Iterable[Binding]) -> AccessPlan:
     wanted = set(labelled)
     unsound = tuple(b for b in known if not b.sound and b.namespace in wanted)
     sound = {b.namespace for b in known if b.sound}
-    return AccessPlan(tuple(sorted(b.name for b in unsound)), tuple(sorted(wanted - sound)))
+    return AccessPlan(_sorted(unsound), tuple(sorted(wanted - sound)))
 
 
 def plan_access(
@@ -48,5 +48,9 @@ def plan_access(
     known = tuple(bindings)
     wanted = set(labelled) | {pod.namespace for pod in pods if pod.carries or pod.health is Health.MISSING}
     writes = missing(wanted, known)
-    idle = tuple(b.name for b in known if b.namespace not in wanted and b.namespace in read)
-    return AccessPlan(tuple(sorted({*writes.remove, *idle})), writes.create)
+    idle = tuple(b for b in known if b.namespace not in wanted and b.namespace in read)
+    return AccessPlan(_sorted((*writes.remove, *idle)), writes.create)
+
+
+def _sorted(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+    return tuple(sorted(bindings, key=lambda binding: binding.name))

@@ -45,6 +45,8 @@ class Binding:
     namespace: str
     """Whose service accounts it admits."""
     sound: bool
+    uid: str = ""
+    """Of the very object that was read: no other is removed."""
 
 
 class Health(StrEnum):

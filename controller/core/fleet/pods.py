@@ -17,6 +17,9 @@ from webhook.core.model import Json, Namespace, Reason, Release
 _OVER: Final = ("Succeeded", "Failed")
 _FOR_ANOTHER_DAY: Final = (Reason.NAMESPACE_UNKNOWN, Reason.INTERNAL_ERROR)
 """Nothing is known, so nothing is wrong."""
+_OF_THE_PLACE: Final = (Reason.LIMIT_RANGE, Reason.NODE_TOO_OLD)
+"""Its namespace or the nodes keep a new pod from having one. A sidecar that runs is none the worse for that, and a
+restart, which mends what is stale, would take it away."""
 
 
 def look_at(pod: Json, namespace: Namespace, release: Release) -> PodFacts | None:
@@ -25,8 +28,9 @@ def look_at(pod: Json, namespace: Namespace, release: Release) -> PodFacts | Non
         return None
     sidecar = sidecar_of(pod)
     carries = sidecar is not None and follows(sidecar) == (release.namespace, names.state_config_map(release.name))
-    verdict = today(without_sidecar(pod), namespace, release)
-    if not carries and verdict.pod is None:
+    verdict = today(_unscheduled(without_sidecar(pod)), namespace, release)
+    fails = verdict.reason is Reason.INTERNAL_ERROR and sidecar is None
+    if not carries and verdict.pod is None and not fails:
         return None
     health, why = _judge(sidecar, verdict, release, carries)
     metadata = pod["metadata"]
@@ -72,6 +76,10 @@ def without_sidecar(pod: Json) -> Json:
 
 
 def _judge(sidecar: dict[str, Json] | None, verdict: Today, release: Release, carries: bool) -> tuple[Health, str]:
+    if verdict.reason is Reason.INTERNAL_ERROR and sidecar is None:
+        return Health.MISSING, f"the webhook fails on it, which is a mistake of ours ({verdict.message}): report it"
+    if verdict.pod is None and verdict.reason in _OF_THE_PLACE and sidecar is not None:
+        return _by_image(sidecar, release)
     if verdict.pod is None:
         if verdict.reason in _FOR_ANOTHER_DAY:
             return Health.CURRENT, ""
@@ -83,9 +91,20 @@ def _judge(sidecar: dict[str, Json] | None, verdict: Today, release: Release, ca
         return Health.STALE, f"its sidecar follows {where}, today it would follow release {release.name}"
     if _differs(sidecar, verdict.pod):
         return Health.STALE, "its sidecar has other settings than it would get today"
-    if not same_image(str(sidecar.get("image")), release.sidecar_image):
-        return Health.OUTDATED, f"its sidecar runs {sidecar.get('image')}, the release has {release.sidecar_image}"
-    return Health.CURRENT, ""
+    return _by_image(sidecar, release)
+
+
+def _by_image(sidecar: dict[str, Json], release: Release) -> tuple[Health, str]:
+    if same_image(str(sidecar.get("image")), release.sidecar_image):
+        return Health.CURRENT, ""
+    return Health.OUTDATED, f"its sidecar runs {sidecar.get('image')}, the release has {release.sidecar_image}"
+
+
+def _unscheduled(pod: Json) -> Json:
+    """As its workload would make it anew: the scheduler's choice of a node is not the new pod's."""
+    if not pod["metadata"].get("ownerReferences"):
+        return pod  # nobody makes it anew but a person, who may have chosen the node
+    return {**pod, "spec": {key: value for key, value in pod["spec"].items() if key != "nodeName"}}
 
 
 def _differs(sidecar: dict[str, Json], wanted: Json) -> bool:

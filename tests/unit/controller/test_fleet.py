@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -14,6 +14,7 @@ from controller.fleet import AUDIT_S, WRITES_MAX, Fleet
 from controller.metrics import Metrics
 from controller.ports import Conflict, Listed, PortError, Unavailable
 from sidecar.contract import names
+from webhook.core.model import OldNode
 
 pytestmark = pytest.mark.anyio
 ON = {names.INJECT_LABEL: names.INJECT_ENABLED}
@@ -34,6 +35,10 @@ class Store:
         self.events: list[Finding] = []
         self.problem: PortError | None = None
         self.pods_problem: PortError | None = None
+        self.ranges_problem: PortError | None = None
+        self.ranges: dict[str, tuple[Any, ...]] = {}
+        self.nodes: tuple[OldNode, ...] = ()
+        self.taken: set[str] = set()
         self.refuses_events = False
         self.complete = True
         self.lists = 0
@@ -57,6 +62,14 @@ class Store:
         ]  # fmt: skip
         return Listed(tuple(f for p in asked if (f := judge(p)) is not None), self.complete)
 
+    async def limit_ranges(self) -> Mapping[str, tuple[Any, ...]]:
+        if self.ranges_problem:
+            raise self.ranges_problem
+        return self.ranges
+
+    async def old_nodes(self) -> tuple[OldNode, ...]:
+        return self.nodes
+
     async def role_uid(self) -> str:
         return "role"
 
@@ -64,10 +77,12 @@ class Store:
         return Listed(tuple(self.bound.values()))
 
     async def bind(self, namespace: str, role_uid: str) -> None:
+        if namespace in self.taken:
+            raise Conflict(f"{namespace}: a RoleBinding has that name already")
         self.bound[namespace] = Binding(f"b-{namespace}", namespace, True)
 
-    async def unbind(self, name: str) -> None:
-        self.bound = {n: b for n, b in self.bound.items() if b.name != name}
+    async def unbind(self, binding: Binding) -> None:
+        self.bound = {n: b for n, b in self.bound.items() if b.name != binding.name}
 
     async def record_finding(self, finding: Finding) -> None:
         if self.refuses_events:
@@ -196,6 +211,51 @@ async def test_an_audit_that_fails_keeps_no_namespace_waiting(bench: Bench) -> N
     status = bench.fleet.status()
     assert status is not None
     assert (status.complete, status.problem) == (True, None)
+
+
+SMALL = {"spec": {"limits": [{"type": "Container", "max": {"memory": "32Mi"}}]}}
+
+
+@pytest.mark.parametrize("place", ["a LimitRange", "an old node"])
+async def test_what_its_place_keeps_from_a_sidecar_is_no_finding(bench: Bench, place: str) -> None:
+    """By the same inputs as the webhook: a restart would bring nothing."""
+    store = bench.store
+    store.labels, store.live = {"apps": dict(ON)}, [pod(), injected(given=pod(name="has"))]
+    if place == "a LimitRange":
+        store.ranges = {"apps": (SMALL,)}
+    else:
+        store.nodes = (OldNode("n", "v1.29.3"),)
+    await bench.audit()
+    status = bench.fleet.status()
+    assert status is not None
+    assert (status.pods[Health.CURRENT], status.findings, status.problem) == (1, (), None)
+
+
+async def test_what_could_not_be_read_is_said_as_long_as_it_lasts(bench: Bench) -> None:
+    """The rest is judged without it."""
+    store = bench.store
+    store.labels, store.live, store.ranges_problem = {"apps": dict(ON)}, [pod()], Unavailable("403")
+    await bench.audit()
+    for _ in range(2):  # the second look makes no audit
+        status = bench.fleet.status()
+        assert status is not None
+        assert status.problem is not None
+        assert status.problem.startswith("LimitRanges were not read, so pods that they keep")
+        assert [f.health for f in status.findings] == [Health.MISSING]
+        await bench.fleet.look()
+    store.ranges_problem = None
+    await bench.audit()
+    assert (status := bench.fleet.status()) is not None
+    assert status.problem is None
+
+
+async def test_a_name_that_is_taken_keeps_no_other_namespace_waiting(bench: Bench) -> None:
+    store = bench.store
+    store.labels, store.taken = {"a": dict(ON), "b": dict(ON)}, {"a"}
+    await bench.fleet.look()
+    assert set(store.bound) == {"b"}
+    assert (status := bench.fleet.status()) is not None
+    assert status.problem == "a: a RoleBinding has that name already"
 
 
 async def test_a_pod_that_nobody_thought_of_stops_nothing(bench: Bench) -> None:

@@ -41,7 +41,15 @@ TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "cut": ({"state": published(serving=False)}, ["clients are cut: no main serves"]),
     "unprotected": ({"state": published(sync=False)}, ["no replica is known to hold every write"]),
     "nobody ever led": ({"lease": None}, ["no controller leads"]),
-    "a leader that is gone": ({"lease": lease("2027-01-15T07:00:00.000000Z")}, ["no controller leads"]),
+    "a leader that is gone": (
+        {"lease": lease("2027-01-15T07:00:00.000000Z")},
+        ["no controller leads: the Lease of c-0 ran out 3596 s ago"],
+    ),
+    "a leader that has just gone": (
+        {"lease": lease("2027-01-15T07:59:53.000000Z")},
+        ["no controller leads: the Lease of c-0 ran out 3 s ago"],
+    ),
+    "a leader whose clock is a little behind": ({"lease": lease("2027-01-15T07:59:55.000000Z")}, []),
     "a Lease that was given away": ({"lease": lease(holder="")}, ["no controller leads"]),
     "paused": ({"requests": PAUSED}, ["paused (ann, at noon): no failover until memgraph-ha resume"]),
     "a pod that is not ready": ({"pods": [member(ready="False")]}, ["m-0 is not ready: behind by 7"]),
@@ -63,8 +71,10 @@ def test_what_the_leader_knows_is_shown_too() -> None:
         "namespace": "apps", "owner": {"kind": "Deployment", "name": "web"}, "health": "missing", "pods": ["w-1"],
         "commands": ["kubectl -n apps rollout restart deployment/web"],
     }  # fmt: skip
-    fleet = {"at": "t", "pods": {"current": 2, "missing": 1}, "namespaces": ["apps"], "findings": [finding]}
+    fleet: dict[str, Any] = {"at": "t", "pods": {"current": 2, "missing": 1}, "namespaces": ["apps"], "findings": [finding]}
+    fleet = {**fleet, "complete": False, "problem": None}
     said = text(shown(told={"instances": [instance], "fleet": fleet, "commands": []}))
     assert "m-1       replica     -7      -        it may be the only copy" in said
+    assert "the fleet was not seen in full: there is more than one look reads" in said
     assert "fleet (t): 2 current, 1 missing; namespaces: apps" in said
     assert "apps       deployment/web  missing  1     kubectl -n apps rollout restart deployment/web" in said

@@ -12,6 +12,7 @@ from controller.core.fleet.model import Binding, Health, Labelled, Owner, PodFac
 from sidecar.contract import names
 
 B = Binding("b-apps", "apps", True)
+UNSOUND = Binding("b-apps", "apps", False)
 
 
 def live(namespace: str, *, carries: bool = True, health: Health = Health.STALE, going: bool = False) -> PodFacts:
@@ -21,10 +22,10 @@ def live(namespace: str, *, carries: bool = True, health: Health = Health.STALE,
 TABLE: dict[str, tuple[list[str], list[PodFacts], list[Binding], set[str], AccessPlan]] = {
     "newly labelled": (["apps"], [], [], {"apps"}, AccessPlan((), ("apps",))),
     "labelled and bound": (["apps"], [], [B], {"apps"}, AccessPlan()),
-    "unlabelled, nothing left": ([], [], [B], {"apps"}, AccessPlan(("b-apps",))),
+    "unlabelled, nothing left": ([], [], [B], {"apps"}, AccessPlan((B,))),
     "unlabelled, a live sidecar left": ([], [live("apps")], [B], {"apps"}, AccessPlan()),
     "unlabelled, one that is going": ([], [live("apps", going=True)], [B], {"apps"}, AccessPlan()),
-    "unlabelled, one of another release": ([], [live("b")], [B], {"apps"}, AccessPlan(("b-apps",), ("b",))),
+    "unlabelled, one of another release": ([], [live("b")], [B], {"apps"}, AccessPlan((B,), ("b",))),
     "unlabelled, not read in full": ([], [], [B], set(), AccessPlan()),
     "never labelled, a pod of its own accord": (
         [], [live("x", health=Health.CURRENT)], [], set(), AccessPlan((), ("x",)),
@@ -34,10 +35,10 @@ TABLE: dict[str, tuple[list[str], list[PodFacts], list[Binding], set[str], Acces
     ),
     "a stranger's sidecar that would be ours": ([], [live("x", carries=False)], [], set(), AccessPlan()),
     "the Role was made anew": (
-        ["apps"], [], [Binding("b-apps", "apps", False)], {"apps"}, AccessPlan(("b-apps",), ("apps",)),
+        ["apps"], [], [UNSOUND], {"apps"}, AccessPlan((UNSOUND,), ("apps",)),
     ),
     "the Role was made anew, unlabelled": (
-        [], [], [Binding("b-apps", "apps", False)], {"apps"}, AccessPlan(("b-apps",)),
+        [], [], [UNSOUND], {"apps"}, AccessPlan((UNSOUND,)),
     ),
 }  # fmt: skip
 
@@ -52,8 +53,8 @@ def test_what_is_written_and_what_is_taken_away(
 def test_a_look_without_pods_takes_nothing_away() -> None:
     """It replaces what would not work, for a namespace that is labelled."""
     assert missing(["new"], [B]) == AccessPlan((), ("new",))
-    assert missing(["apps"], [Binding("b-apps", "apps", False)]) == AccessPlan(("b-apps",), ("apps",))
-    assert missing([], [Binding("b-apps", "apps", False)]) == AccessPlan()
+    assert missing(["apps"], [UNSOUND]) == AccessPlan((UNSOUND,), ("apps",))
+    assert missing([], [UNSOUND]) == AccessPlan()
 
 
 @pytest.mark.parametrize(

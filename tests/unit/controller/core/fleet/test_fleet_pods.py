@@ -14,7 +14,7 @@ from controller.core.fleet.model import Health, Owner
 from controller.core.fleet.owners import commands, owner_of
 from controller.core.fleet.pods import look_at, same_image, without_sidecar
 from sidecar.contract import names
-from webhook.core.model import Namespace
+from webhook.core.model import Namespace, OldNode
 
 ON = Namespace("apps", {names.INJECT_LABEL: names.INJECT_ENABLED})
 OFF = Namespace("apps", {})
@@ -41,6 +41,15 @@ def mirrored() -> Any:
     return injected(image="mirror.example:5000/cache/sidecar:2")
 
 
+SMALL = {"spec": {"limits": [{"type": "Container", "max": {"memory": "32Mi"}}]}}
+TIGHT = replace(ON, limit_ranges=(SMALL,))
+AGING = replace(ON, old_nodes=(OldNode("old", "v1.29.3"),))
+
+
+def on_a_node(given: Any, node: str) -> Any:
+    return {**given, "spec": {**given["spec"], "nodeName": node}}
+
+
 TABLE: dict[str, tuple[Any, Namespace, Health | None, bool]] = {
     "carries what it would get today": (injected(), ON, Health.CURRENT, True),
     "somebody added a variable": (with_setting("none", ""), ON, Health.CURRENT, True),
@@ -55,6 +64,12 @@ TABLE: dict[str, tuple[Any, Namespace, Health | None, bool]] = {
     "the namespace could not be read": (injected(), Namespace("apps", None), Health.CURRENT, True),
     "older than the label": (pod(), ON, Health.MISSING, False),
     "asks for it itself": (pod(labels={names.INJECT_LABEL: "enabled"}), OFF, Health.MISSING, False),
+    "a LimitRange would keep it away": (pod(), TIGHT, None, False),
+    "a LimitRange would keep it away by now": (injected(), TIGHT, Health.CURRENT, True),
+    "the same, of another image": (injected(image="example/sidecar:1"), TIGHT, Health.OUTDATED, True),
+    "an old node would keep it away": (pod(), AGING, None, False),
+    "the same, wherever it was sent": (on_a_node(pod(owner=("StatefulSet", "db")), "new"), AGING, None, False),
+    "a person sent it to a new node": (on_a_node(pod(), "new"), AGING, Health.MISSING, False),
     "opted out": (pod(labels={names.INJECT_LABEL: "disabled"}), ON, None, False),
     "nobody asked for it": (pod(), OFF, None, False),
     "part of memgraph-ha": (pod(labels={names.COMPONENT_LABEL: "memgraph"}), ON, None, False),
@@ -71,6 +86,24 @@ def test_how_its_sidecar_does(raw: Any, namespace: Namespace, health: Health | N
     assert (found.health if found else None, found.carries if found else False) == (health, carries)
     if found and health is not Health.CURRENT:
         assert found.why, "what is wrong is said"
+
+
+class Unreadable(dict[str, Any]):
+    """Annotations that the webhook's core trips over: the bug itself is ours."""
+
+    def get(self, *_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+
+def test_a_pod_that_the_webhook_fails_on_is_told() -> None:
+    """It was admitted without a sidecar, and only the webhook's log and metric would know."""
+    odd = replace(ON, annotations=Unreadable())
+    found = look_at(pod(), odd, OURS)
+    assert found is not None
+    assert (found.health, "mistake of ours (RuntimeError('a bug'))" in found.why) == (Health.MISSING, True)
+    carrying = look_at(injected(), odd, OURS)
+    assert carrying is not None
+    assert carrying.health is Health.CURRENT
 
 
 def test_a_pod_that_is_being_deleted_still_needs_its_rights() -> None:
