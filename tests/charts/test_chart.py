@@ -234,7 +234,7 @@ def test_the_controller_may_do_what_it_does_and_no_more(objects: Objects) -> Non
         ("", "persistentvolumeclaims", "*", "get"),
     }
     assert rules(objects, "ClusterRole", "graph-controller") == {
-        *(("", resource, "*", "list") for resource in ("namespaces", "pods")),
+        *(("", resource, "*", "list") for resource in ("namespaces", "pods", "limitranges", "nodes")),
         ("", "events", "*", "create"),
     }
 

@@ -39,6 +39,13 @@ async def test_labelled_namespaces_are_bound_and_the_status_tells_of_their_pods(
         labels = {names.INJECT_LABEL: names.INJECT_ENABLED}
         apps = client.V1Namespace(metadata=client.V1ObjectMeta(name="apps", labels=labels))
         await core.create_namespace(apps)
+        await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name="tight", labels=labels)))
+        edge = client.V1LimitRangeItem(type="Container", max={"memory": "32Mi"})
+        small = client.V1LimitRange(
+            metadata=client.V1ObjectMeta(name="small"), spec=client.V1LimitRangeSpec(limits=[edge])
+        )
+        await core.create_namespaced_limit_range("tight", small)
+        await core.create_namespaced_pod("tight", pod("tight", "can-t-have-it"))
         for body in (pod(name="lacks"), injected(OURS, given=pod(name="old"), image="example/sidecar:1")):
             await core.create_namespaced_pod("apps", body)
         port = free_port()
@@ -50,7 +57,7 @@ async def test_labelled_namespaces_are_bound_and_the_status_tells_of_their_pods(
                 await anyio.sleep(0.1)
                 fleet = await anyio.to_thread.run_sync(fleet_by, port)
         assert (fleet["namespaces"], fleet["pods"]) == (
-            ["apps"], {"current": 0, "outdated": 1, "stale": 0, "missing": 1},
+            ["apps", "tight"], {"current": 0, "outdated": 1, "stale": 0, "missing": 1},
         )  # fmt: skip
         assert [f["pods"] for f in fleet["findings"]] == [["lacks"], ["old"]]
         assert fleet["problem"] is None

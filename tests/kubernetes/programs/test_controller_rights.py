@@ -100,6 +100,12 @@ async def the_fleet(store: FleetStore, release: Release) -> None:
     assert (await store.namespaces(labelled=False)).complete
     assert (await store.pods(lambda pod: pod, namespace=release.namespace, most=10)).complete
     assert (await store.pods(lambda pod: pod, selector="a=b", most=10)).items == ()
+    edge = {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]}
+    where = f"/api/v1/namespaces/{release.namespace}/limitranges"
+    release.admin.made(where, {"metadata": {"name": "edge"}, "spec": edge})
+    assert [one["spec"]["limits"][0]["type"] for one in (await store.limit_ranges())[release.namespace]] == ["Container"]
+    assert release.admin.delete(f"{where}/edge").code == 200
+    assert await store.old_nodes() == ()
     await store.record_finding(finding)
 
 

@@ -170,6 +170,28 @@ async def test_the_right_to_bind_is_for_that_one_role(ours: Bench) -> None:
     apply(admin, [obj for obj in ours.release.objects if obj["metadata"]["name"] == role])
 
 
+async def test_no_stranger_s_binding_is_removed(ours: Bench) -> None:
+    """Not even one with all of our labels and our name; RBAC alone would let the controller. It is said to be there."""
+    admin, apps, namespace = ours.release.admin, new_namespace(ours.release.admin, **ON), ours.release.namespace
+    role = names.sidecar_role(ours.name)
+    theirs = binding(role, f"{role}-{apps}")
+    theirs["metadata"]["labels"] = {
+        "app.kubernetes.io/name": "memgraph-ha", names.INSTANCE_LABEL: ours.name,
+        "app.kubernetes.io/component": "client-access", "app.kubernetes.io/managed-by": "memgraph-ha-controller",
+    }  # fmt: skip
+    made = admin.made(f"{RBAC}/{namespace}/rolebindings", theirs)
+    async with ours.fleet() as fleet:
+        await fleet.look()
+    assert (status := fleet.status()) is not None
+    assert status.problem is not None
+    assert "is there, and not known as ours" in status.problem
+    label(admin, apps, **{names.INJECT_LABEL: None})
+    await ours.audit()
+    path = f"{RBAC}/{namespace}/rolebindings/{role}-{apps}"
+    assert admin.get(path).body["metadata"]["uid"] == made["metadata"]["uid"]
+    assert admin.delete(path).code == 200
+
+
 async def test_a_role_that_was_made_anew_gets_its_bindings_anew(ours: Bench) -> None:
     """Those of the former one are going to be collected with it."""
     admin, apps = ours.release.admin, new_namespace(ours.release.admin, **ON)

@@ -1,0 +1,85 @@
+"""An HTTP proxy before the API server that is slow about some requests: it never answers them, or with page after page.
+
+Each connection carries one request: what is asked next, on another connection, is looked at again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trustme
+
+
+class StallingProxy:
+    """`answer`: target of a request (path and query) -> the body to answer at once, "" for none ever, None to forward."""
+
+    def __init__(self, target: int, trust: ssl.SSLContext, answer: Callable[[str], str | None]) -> None:
+        self._target = target
+        self._trust = trust
+        self._answer = answer
+        self.asked: list[str] = []
+        """What was not forwarded."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            target = head.split(b" ", 2)[1].decode()
+            body = self._answer(target)
+            if body is None:
+                await self._forward(head, reader, writer)
+                return
+            self.asked.append(target)
+            if body:
+                length = len(body.encode())
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}".encode())
+                await writer.drain()
+            else:
+                await reader.read()  # until the client gives up
+        except (asyncio.IncompleteReadError, OSError):
+            pass  # it went away
+        finally:
+            writer.close()
+
+    async def _forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, down = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._trust)
+        down.write(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+        asking = asyncio.create_task(_pump(reader, down))
+        try:
+            await _pump(upstream, writer)
+        finally:
+            asking.cancel()
+            down.close()
+            await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def stalling_proxy(
+    kubeconfig: Path, answer: Callable[[str], str | None]
+) -> AsyncIterator[tuple[StallingProxy, Path]]:
+    """A proxy before this kubeconfig's API server, and the kubeconfig that leads through it."""
+    config = json.loads(kubeconfig.read_text())
+    cluster = config["clusters"][0]["cluster"]
+    trust = ssl.create_default_context(cafile=cluster["certificate-authority"])
+    proxy = StallingProxy(int(cluster["server"].rpartition(":")[2]), trust, answer)
+    authority, own = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(own)
+    trusted, through = kubeconfig.with_name("proxy.crt"), kubeconfig.with_name("through-the-proxy")
+    authority.cert_pem.write_to_path(str(trusted))
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=own)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        cluster |= {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(trusted)}
+        through.write_text(json.dumps(config))
+        yield proxy, through
