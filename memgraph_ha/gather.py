@@ -13,6 +13,7 @@ from controller.core.fleet.access import is_ours
 from controller.core.fleet.model import Labelled
 from memgraph_ha import look
 from memgraph_ha.core import paths
+from memgraph_ha.core.checks import trialpod
 from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Right, Trial, Unknown
 from memgraph_ha.core.checks.rights import needed
 from memgraph_ha.core.status import leader_of
@@ -146,15 +147,9 @@ async def _client(
 
 
 async def _trial(api: Api, namespace: str, cluster: str) -> Trial | Unknown:
-    """As if: nothing is stored, and the webhook has no side effects. It asks itself, so that a namespace can be tried
-    before it is labelled."""
-    labels = {names.INJECT_LABEL: names.INJECT_ENABLED, names.CLUSTER_LABEL: cluster}
-    pod = {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "memgraph-ha-doctor-", "labels": labels},
-        "spec": {"containers": [_APP], "securityContext": {"runAsNonRoot": True, "runAsUser": 65532}},
-    }  # fmt: skip
+    """As if: nothing is stored, and the webhook has no side effects."""
     try:
-        made = await api.create(paths.inside(namespace, "pods"), pod, dryRun="All")
+        made = await api.create(paths.inside(namespace, "pods"), trialpod.pod(cluster), dryRun="All")
     except Forbidden as problem:
         text = str(problem)
         # RBAC's refusal is about the caller; every other one is about the pod.
@@ -162,17 +157,6 @@ async def _trial(api: Api, namespace: str, cluster: str) -> Trial | Unknown:
     except Problem as problem:
         return Trial(refusal=str(problem))
     return Trial(made.body, made.warnings)
-
-
-_APP: Final = {
-    "name": "app", "image": "memgraph-ha-doctor",
-    # So that no quota refuses it before the sidecar is looked at.
-    "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"cpu": "100m", "memory": "16Mi"}},
-    "securityContext": {
-        "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    },
-}  # fmt: skip
 
 
 async def _there(api: Api, namespace: str, secret: str) -> bool | Unknown:

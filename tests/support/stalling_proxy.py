@@ -11,12 +11,13 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import trustme
 
 
 class StallingProxy:
-    """`answer`: target of a request (path and query) -> the body to answer at once, "" for none ever, None to forward."""
+    """`answer`: a request's path and query -> the body to answer at once, "" for none ever, None to forward it."""
 
     def __init__(self, target: int, trust: ssl.SSLContext, answer: Callable[[str], str | None]) -> None:
         self._target = target
@@ -69,7 +70,7 @@ async def stalling_proxy(
     kubeconfig: Path, answer: Callable[[str], str | None]
 ) -> AsyncIterator[tuple[StallingProxy, Path]]:
     """A proxy before this kubeconfig's API server, and the kubeconfig that leads through it."""
-    config = json.loads(kubeconfig.read_text())
+    config = _read(kubeconfig)
     cluster = config["clusters"][0]["cluster"]
     trust = ssl.create_default_context(cafile=cluster["certificate-authority"])
     proxy = StallingProxy(int(cluster["server"].rpartition(":")[2]), trust, answer)
@@ -81,5 +82,13 @@ async def stalling_proxy(
     async with server:
         port = server.sockets[0].getsockname()[1]
         cluster |= {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(trusted)}
-        through.write_text(json.dumps(config))
+        _write(through, config)
         yield proxy, through
+
+
+def _read(kubeconfig: Path) -> Any:
+    return json.loads(kubeconfig.read_text())
+
+
+def _write(kubeconfig: Path, config: Any) -> None:
+    kubeconfig.write_text(json.dumps(config))

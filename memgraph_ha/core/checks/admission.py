@@ -57,7 +57,8 @@ def trials(facts: Facts) -> Iterator[Finding]:
         if isinstance(trial, Unknown):
             yield unknown(f"a pod on trial in {name}", trial)
         elif trial.refusal:
-            yield Finding(Level.ERROR, f"namespace {name} refuses a pod with a sidecar: {trial.refusal}", "change that")
+            fix = f"change what refuses it; kubectl -n {name} describe resourcequota,limitrange"
+            yield Finding(Level.ERROR, f"namespace {name} refuses a pod with a sidecar: {trial.refusal}", fix)
         elif raw.problem(trial.pod) is not None or sidecar_of(trial.pod) is None:
             said = "; ".join(trial.warnings) or "the API server can't reach it, or trusts it not"
             yield Finding(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from controller.core.fleet.audit import findings
 from controller.core.fleet.injection import today
 from controller.core.fleet.pods import look_at, sidecar_of
+from memgraph_ha.core.checks import trialpod
 from memgraph_ha.core.checks.facts import Client, Facts, Finding, Level, Unknown, unknown
 from webhook.core import pods as raw
 
@@ -19,7 +20,6 @@ _UNITS: Final = {
 }  # fmt: skip
 _COMPUTE: Final = ("cpu", "memory", "ephemeral-storage")
 _NOT_PULLED: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
-_PLAIN: Final[Any] = {"metadata": {}, "spec": {"containers": [{"name": "app", "image": "app"}]}}
 
 
 def quantity(text: Any) -> Fraction | None:
@@ -137,10 +137,10 @@ def _quota(where: str, key: str, most: Any, status: Any, stated: dict[str, str],
 
 
 def _stated(facts: Facts, client: Client) -> dict[str, str]:
-    """`requests.cpu` -> `10m` and the like, of the sidecar in a plain pod there."""
+    """`requests.cpu` -> `10m` and the like, of the sidecar in the pod on trial, or as it would be if it was refused."""
     pod = client.trial.pod if not isinstance(client.trial, Unknown) else None
     if pod is None and not isinstance(facts.settings, Unknown):
-        pod = today(_PLAIN, client.namespace, facts.settings).pod
+        pod = today(trialpod.pod(facts.settings.cluster), client.namespace, facts.settings).pod
     resources = ((sidecar_of(pod) or {}) if pod is not None else {}).get("resources") or {}
     return {
         f"{kind}.{name}": text for kind in ("requests", "limits") for name, text in (resources.get(kind) or {}).items()

@@ -286,3 +286,15 @@ async def test_doctor_says_what_is_wrong_and_names_the_fix(kubernetes: World, ca
     assert await kubernetes.type("doctor", "-o", "json", "-N", "apps") == 1
     checked = {one["check"]: one["level"] for one in json.loads(capsys.readouterr().out)}
     assert (checked["certificates"], checked["image pulls"]) == ("error", "ok")
+
+
+async def test_explain_knows_the_limit_range_that_the_webhook_knows(kubernetes: World, capsys: Output) -> None:
+    """What somebody without the right to list it is told: tests/kubernetes/programs/test_command_real.py."""
+    edge = {"limits": [{"type": "Container", "max": {"memory": "32Mi"}}]}
+    await kubernetes.put(paths.inside("apps", "limitranges"), {"metadata": {"name": "small"}, "spec": edge})
+    await kubernetes.put(paths.apps("apps", "deployments"), deployment())
+    assert await kubernetes.type("explain", "deploy/web", "-n", "apps") == 1
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "deployment/web in namespace apps: its new pods do not get the sidecar: "
+        "a LimitRange allows it less than 48Mi of memory"
+    )

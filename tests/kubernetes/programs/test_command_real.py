@@ -154,7 +154,34 @@ async def test_explain_of_a_pod_that_is_older_than_the_label(
     release.admin.patch(f"/api/v1/namespaces/{apps}", label, MERGE)
     upgrades = person(release, "upgrades", UPGRADES)
     assert await type_as(upgrades, release, "explain", "app", "-n", apps) == 1
-    assert "lacks the sidecar of release memgraph-ha" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "lacks the sidecar of release memgraph-ha" in said
+    assert "the namespace's LimitRanges were not read: they may keep the sidecar away (not allowed to list" in said
+    assert "the nodes' versions were not read" in said
+    assert await type_as(person(release, "looks", LOOKS), release, "explain", "app", "-n", apps) == 1
+    assert "were not read" not in capsys.readouterr().out
+
+
+async def test_doctor_names_the_fix_for_a_quota_without_room(
+    release: Release, webhook: Webhook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the label is set."""
+    apps = new_namespace(release.admin, **RESTRICTED)
+    full = {"hard": {"requests.memory": "1Gi"}, "used": {"requests.memory": "1000Mi"}}
+    quotas = f"/api/v1/namespaces/{apps}/resourcequotas"
+    release.admin.made(quotas, {"metadata": {"name": "full"}, "spec": {"hard": full["hard"]}})
+    assert release.admin.patch(f"{quotas}/full/status", {"status": full}, MERGE).code == 200
+    looks = person(release, "looks", LOOKS)
+    assert await type_as(looks, release, "doctor", "-N", apps) == 1
+    said = capsys.readouterr().out
+    for expected in (
+        f"error    a pod on trial: namespace {apps} refuses a pod with a sidecar: not allowed to create",
+        "exceeded quota: full",
+        f"fix: change what refuses it; kubectl -n {apps} describe resourcequota,limitrange",
+        f"warning  quotas: quota full of {apps} has no room for one more sidecar (requests.memory: 1Gi in all)",
+        f"fix: kubectl -n {apps} edit resourcequota",
+    ):
+        assert expected in said
 
 
 async def test_a_long_list_is_read_page_by_page(release: Release, apps: str) -> None:

@@ -103,7 +103,8 @@ async def the_fleet(store: FleetStore, release: Release) -> None:
     edge = {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]}
     where = f"/api/v1/namespaces/{release.namespace}/limitranges"
     release.admin.made(where, {"metadata": {"name": "edge"}, "spec": edge})
-    assert [one["spec"]["limits"][0]["type"] for one in (await store.limit_ranges())[release.namespace]] == ["Container"]
+    (found,) = (await store.limit_ranges())[release.namespace]
+    assert found["spec"]["limits"][0]["max"] == {"memory": "1Gi"}
     assert release.admin.delete(f"{where}/edge").code == 200
     assert await store.old_nodes() == ()
     await store.record_finding(finding)

@@ -145,6 +145,13 @@ TABLE: dict[str, tuple[str, Mapping[str, Any], Level, str, str]] = {
     "a quota on what the sidecar lacks": (
         "quotas", client(quotas=[quota("limits.cpu", "2")]), E, "demands limits.cpu of every container", "LimitRange",
     ),
+    "a full quota, before the label is set": (
+        "quotas",
+        client(
+            namespace=Namespace("apps", {}), trial=Trial(refusal="exceeded quota"),
+            quotas=[quota("requests.memory", "1Gi", "1000Mi")],
+        ), W, "no room for one more sidecar (requests.memory", "edit",
+    ),
     "a full quota": ("quotas", client(quotas=[quota("memory", "1Gi", "1000Mi")]), W, "no room for one more", "edit"),
     "quotas are not shown": ("quotas", client(quotas=DENIED), U, "quotas of apps", "more rights"),
     "a LimitRange below": (

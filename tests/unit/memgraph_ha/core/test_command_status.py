@@ -71,8 +71,10 @@ def test_what_the_leader_knows_is_shown_too() -> None:
         "namespace": "apps", "owner": {"kind": "Deployment", "name": "web"}, "health": "missing", "pods": ["w-1"],
         "commands": ["kubectl -n apps rollout restart deployment/web"],
     }  # fmt: skip
-    fleet: dict[str, Any] = {"at": "t", "pods": {"current": 2, "missing": 1}, "namespaces": ["apps"], "findings": [finding]}
-    fleet = {**fleet, "complete": False, "problem": None}
+    fleet = {
+        "at": "t", "pods": {"current": 2, "missing": 1}, "namespaces": ["apps"], "findings": [finding],
+        "complete": False, "problem": None,
+    }  # fmt: skip
     said = text(shown(told={"instances": [instance], "fleet": fleet, "commands": []}))
     assert "m-1       replica     -7      -        it may be the only copy" in said
     assert "the fleet was not seen in full: there is more than one look reads" in said
