@@ -63,6 +63,9 @@ async def test_it_uses_every_right_it_has_and_no_other(release: Release) -> None
     make_pod(release)
     async with connect(settings.kubeconfig) as api:
         lease = LeaseStore(api, release.namespace, names.lease(release.name))
+        # One that an earlier test of this release left would make the creation a conflict.
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{release.namespace}/leases"
+        release.admin.delete(f"{leases}/{names.lease(release.name)}")
         record = await lease.write(LeaseRecord("c-0", 4.0, 0, ""), create=True)
         await lease.write(replace(record, transitions=1), create=False)
         assert (await lease.read()) is not None
