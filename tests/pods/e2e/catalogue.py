@@ -28,9 +28,10 @@ RAPID: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """When, and the node whose own apps are cut off ("": none)."""
+    """When, the epoch that was published then, and the node whose own apps are cut off ("": none)."""
 
     at: float
+    epoch: int
     node: str = ""
 
 
@@ -59,6 +60,12 @@ def local(scene: Scene) -> Faults:
     return scene.local
 
 
+def _now(scene: Scene, node: str = "") -> Struck:
+    """Asked last before the command leaves: getting the main to where it is wanted may have changed the epoch."""
+    epoch = scene.installation.document().epoch
+    return Struck(time.time(), epoch, node)
+
+
 def published(scene: Scene, after: int) -> Document:
     """Wait until a main is published in a later epoch."""
 
@@ -73,16 +80,16 @@ def published(scene: Scene, after: int) -> Document:
 
 def _signal_main(scene: Scene, number: int) -> Struck:
     main = scene.installation.document().main_pod
-    at = time.time()
+    struck = _now(scene)
     local(scene).signal(scene.installation.namespace, main, MEMGRAPH, number)
-    return Struck(at)
+    return struck
 
 
 def _delete_main(scene: Scene) -> Struck:
     path = scene.installation.path("pods", scene.installation.document().main_pod)
-    at = time.time()
+    struck = _now(scene)
     assert scene.cluster.delete(path).code in (200, 202)
-    return Struck(at)
+    return struck
 
 
 def _hang_main(scene: Scene) -> Struck:
@@ -99,9 +106,9 @@ def _wake(scene: Scene, struck: Struck) -> None:
 
 def _cut_node(scene: Scene) -> Struck:
     node = placing.main_with_leader(scene, together=False)
-    at = time.time()
+    struck = _now(scene, node)
     local(scene).cut_off(node)
-    return Struck(at, node)
+    return struck
 
 
 def _reconnect(scene: Scene, struck: Struck) -> None:
@@ -114,7 +121,7 @@ def _partition_replica(scene: Scene) -> Struck:
     assert document.sync is not None
     partner = document.sync
     replica = scene.installation.pod(f"{scene.installation.name}-{partner.ordinal}")
-    at = time.time()
+    struck = _now(scene)
     local(scene).partition(document.main_address.rpartition(":")[0], replica["status"]["podIP"])
 
     def still() -> str:
@@ -122,14 +129,14 @@ def _partition_replica(scene: Scene) -> Struck:
         return f"it is still {partner.ordinal}" if now.sync == partner else ""
 
     until(still, PUBLISHED_S, "another replica holds every write")
-    return Struck(at)
+    return struck
 
 
 def _partition_leader(scene: Scene) -> Struck:
     main, leader = scene.installation.document().main_address.rpartition(":")[0], scene.installation.leader()
-    at = time.time()
+    struck = _now(scene)
     local(scene).partition(main, leader["status"]["podIP"])
-    return Struck(at)
+    return struck
 
 
 def _heal(scene: Scene, struck: Struck) -> None:
@@ -138,9 +145,9 @@ def _heal(scene: Scene, struck: Struck) -> None:
 
 def _lose_both(scene: Scene) -> Struck:
     node = placing.main_with_leader(scene, together=True)
-    at = time.time()
+    struck = _now(scene, node)
     local(scene).lose(node)
-    return Struck(at, node)
+    return struck
 
 
 def _restore(scene: Scene, struck: Struck) -> None:
@@ -150,39 +157,39 @@ def _restore(scene: Scene, struck: Struck) -> None:
 
 def _rollout(target: str) -> Callable[[Scene], Struck]:
     def strike(scene: Scene) -> Struck:
-        at = time.time()
+        struck = _now(scene)
         found = target.format(scene.installation.name)
         scene.installation.kubectl("rollout", "restart", found)
         scene.installation.kubectl("rollout", "status", found, "--timeout=400s")
-        return Struck(at)
+        return struck
 
     return strike
 
 
 def _restart_apps(scene: Scene) -> Struck:
-    at = time.time()
+    struck = _now(scene)
     scene.restart_apps()
-    return Struck(at)
+    return struck
 
 
 def _drain(scene: Scene) -> Struck:
-    at = time.time()
+    struck = _now(scene)
     for node in placing.schedulable(scene):
         placing.drain(node)
-    return Struck(at)
+    return struck
 
 
 def _upgrade(scene: Scene) -> Struck:
-    at = time.time()
+    struck = _now(scene)
     # A label on every pod of the release: all of them are made anew at once.
-    scene.values = {**scene.values, "extraLabels": {"e2e.memgraph-ha.io/upgraded": str(int(at))}}
+    scene.values = {**scene.values, "extraLabels": {"e2e.memgraph-ha.io/upgraded": str(int(struck.at))}}
     scene.installation.upgrade(scene.values)
-    return Struck(at)
+    return struck
 
 
 def _rapid(scene: Scene) -> Struck:
     """By turns killed in place and deleted without its preStop: a container killed again and again is held back."""
-    at = time.time()
+    struck = _now(scene)
     for number in range(RAPID):
         document = scene.installation.document()
         if number % 2 and scene.local is not None:
@@ -193,7 +200,7 @@ def _rapid(scene: Scene) -> Struck:
         published(scene, document.epoch)
         until(lambda: "" if scene.installation.document().sync else "no replica holds every write", PUBLISHED_S,
               f"protected after failover {number + 1} of {RAPID}")  # fmt: skip
-    return Struck(at)
+    return struck
 
 
 FAULTS: Final = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pods.faults import Faults, LocalFaults
 
-from e2e import artifacts, report
+from e2e import artifacts, report, short_token
 from e2e.cluster import Cluster, connect
 from e2e.installation import Installation, values
 from e2e.ledgers import Ledgers
@@ -103,3 +103,12 @@ def scene(
     finally:
         ledgers.stop()
         publications.stop()
+
+
+@pytest.fixture(scope="session")
+def first_token(scene: Scene) -> Iterator[dict[str, int]]:
+    """Claims of a token that ends after ten minutes; whoever asks early lets it age beside other tests."""
+    try:
+        yield short_token.start(scene)
+    finally:
+        short_token.stop(scene)

@@ -30,14 +30,13 @@ class TestE2E_FailoverReliability:
     @pytest.mark.parametrize("fault", FAULTS, indirect=True, ids=lambda fault: fault.name)
     def test_no_acknowledged_write_is_lost(self, scene: Scene, fault: Fault) -> None:
         scene.calm()
-        epoch = scene.installation.document().epoch
         struck = fault.strike(scene)
         found = None
         try:
             if fault.once:
-                published(scene, epoch)
+                published(scene, struck.epoch)
                 scene.all_write(time.time(), without=struck.node)
-                found = timing.stages(scene.installation, struck.at, epoch)
+                found = timing.stages(scene.installation, struck.at, struck.epoch)
         finally:
             fault.mend(scene, struck)
         verdict = sound(scene, struck.at)

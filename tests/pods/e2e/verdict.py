@@ -10,7 +10,7 @@ from e2e.database import Instance, instances
 from e2e.installation import Installation
 from e2e.ledgers import Book
 from e2e.scene import Scene
-from e2e.waiting import until
+from e2e.waiting import answered, until
 from sandbox.demo.checker import Report, check
 from sandbox.demo.history import Kind, Record
 
@@ -48,6 +48,10 @@ def assert_kept(found: Verdict) -> None:
 
 def judged(installation: Installation, books: Sequence[Book], since: int) -> Verdict:
     """Compare the ledgers with what is on the instances, where others go on writing. Raises AssertionError."""
+    return answered(lambda: _judged(installation, books, since), _AGREE_S, "every instance can be asked")
+
+
+def _judged(installation: Installation, books: Sequence[Book], since: int) -> Verdict:
     document = installation.document()
     pods = [str(pod["metadata"]["name"]) for pod in installation.pods("memgraph")]
     with instances(installation.namespace, pods) as every:

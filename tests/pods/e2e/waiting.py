@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
+T = TypeVar("T")
 _LOOK_EVERY_S = 0.25
 """Kubernetes is asked over TLS, and what is waited for takes seconds."""
 
@@ -29,3 +31,15 @@ def until(look: Callable[[], str], seconds: float, what: str) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not so after {seconds:g} s; instead: {complaint}")
         time.sleep(_LOOK_EVERY_S)  # noqa: TID251 - here the condition is looked at again
+
+
+def answered(ask: Callable[[], T], seconds: float, what: str) -> T:
+    """The first answer to be had; who is asked may be starting just now. Raises AssertionError."""
+    found: list[T] = []
+
+    def look() -> str:
+        found.append(ask())
+        return ""
+
+    until(look, seconds, what)
+    return found[0]
