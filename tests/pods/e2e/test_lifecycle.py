@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 
@@ -11,7 +12,7 @@ from pods.faults import Faults
 
 from e2e import placing, workloads
 from e2e.catalogue import MEMGRAPH, published
-from e2e.cluster import alive, apply, condition, container_status, kubectl
+from e2e.cluster import Failed, alive, apply, condition, container_status, kubectl
 from e2e.database import instances
 from e2e.forms import long
 from e2e.installation import image
@@ -87,25 +88,33 @@ def test_when_every_pod_of_the_release_is_deleted_at_once_it_starts_by_itself(sc
 
 @long
 def test_a_roll_out_waits_for_each_instance_to_be_in_sync(scene: Scene) -> None:
-    """While one instance is out of sync, the StatefulSet takes no other: at most one was ever not Ready."""
+    """At any time one instance at most is away: going, missing, starting, or without what the main holds."""
     scene.calm()
     began = time.time()
     release = scene.installation
+    path = f"/apis/apps/v1/namespaces/{release.namespace}/statefulsets/{release.name}"
     release.kubectl("rollout", "restart", f"statefulset/{release.name}")
-    most: list[int] = [0]
+    seen: dict[str, list[str]] = {}
 
     def unfinished() -> str:
-        ready = [pod for pod in release.pods("memgraph") if ready_pod(pod)]
-        most[0] = max(most[0], 3 - len(ready))
-        status = scene.cluster.read(f"/apis/apps/v1/namespaces/{release.namespace}/statefulsets/{release.name}")[
-            "status"
-        ]
-        done = status.get("updateRevision") == status.get("currentRevision") and status.get("readyReplicas") == 3
-        return "" if done and status.get("updatedReplicas", 3) == 3 else f"{len(ready)} Ready, {status}"
+        pods = release.pods("memgraph")
+        away = [pod["metadata"]["name"] for pod in pods if not _there(pod)] + ["missing"] * (3 - len(pods))
+        seen[" ".join(away)] = away
+        status = scene.cluster.read(path)["status"]
+        done = status["updateRevision"] == status["currentRevision"] and status.get("readyReplicas") == 3
+        return "" if done and not away else f"away: {away}; {status}"
 
     until(unfinished, 400.0, "the roll-out ends")
-    assert most[0] == 1, f"{most[0]} instances were not Ready at one time"
+    assert max(len(away) for away in seen.values()) == 1, seen
     sound(scene, began)
+
+
+def _there(pod: Object) -> bool:
+    conditions: dict[str, Object] = {c["type"]: c for c in pod["status"].get("conditions", [])}
+    gate = conditions.get(names.IN_SYNC_CONDITION, {})
+    # While the clients are cut, for a moment, nobody is said to be in sync: nothing is known of the next main yet.
+    in_sync = gate.get("status") == "True" or gate.get("reason") == "ClientsCut"
+    return alive(pod) and condition(pod, "ContainersReady") == "True" and in_sync
 
 
 @long
@@ -141,12 +150,13 @@ def test_a_lost_nodes_pods_are_freed_by_the_out_of_service_taint(scene: Scene, f
     node = placing.main_with_leader(scene, together=False)
     before = scene.calm()
     release = scene.installation
-    uid = release.pod(before.main_pod)["metadata"]["uid"]
     began = time.time()
     faults.lose(node)
     try:
         published(scene, before.epoch)
         placing.node_is(scene, node, "Unknown")
+        # Perhaps another one by now: who hangs has its pod deleted, and the scheduler may not know of its node yet.
+        uid = release.pod(before.main_pod)["metadata"]["uid"]
         release.kubectl("delete", "pod", before.main_pod, "--wait=false")
         stuck = release.pod(before.main_pod)["metadata"]
         assert stuck["uid"] == uid
@@ -163,7 +173,8 @@ def test_a_lost_nodes_pods_are_freed_by_the_out_of_service_taint(scene: Scene, f
         release.settle()
     finally:
         faults.restore(node)
-        kubectl("taint", "node", node, f"{OUT_OF_SERVICE}-")
+        with contextlib.suppress(Failed):  # the test failed before it was tainted
+            kubectl("taint", "node", node, f"{OUT_OF_SERVICE}-")
         placing.node_is(scene, node, "True")
     sound(scene, began)
 

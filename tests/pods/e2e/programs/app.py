@@ -96,7 +96,7 @@ class Writer:
 
         self._ledger.add("invoke", identity)
         at = int(time.time())
-        kind, error, message = "ok", "", ""
+        kind, error, message, forbidden = "ok", "", "", False
         try:
             with self._driver.session() as session:
                 if way == "managed":
@@ -106,11 +106,14 @@ class Writer:
         except Exception as problem:  # an app that ended at an error would see no recovery
             error, message = type(problem).__name__, str(problem)
             answered = isinstance(problem, Neo4jError) and not isinstance(problem, DriverError)
+            # A query that no driver repeats is told to be tried again, in words that begin with Memgraph's own.
+            retryable = isinstance(problem, Neo4jError) and problem.is_retryable()
+            forbidden = FORBIDDEN in message and (way == "managed" or not retryable)
             kind = self._outcome(way, reached_commit, answered, message)
         duration = round(time.monotonic() - began, 6)
         found: dict[str, object] = {"duration_s": duration, "retries": max(0, tries - 1)}
         if error:
-            found |= {"error": error, "message": message, "forbidden": FORBIDDEN in message}
+            found |= {"error": error, "message": message, "forbidden": forbidden}
         self._ledger.add(kind, identity, **found)
 
     def _outcome(self, way: str, reached_commit: bool, answered: bool, message: str) -> str:
