@@ -12,7 +12,8 @@ from sidecar.contract.state import CutKind, Document, Phase
 
 _SERVING = Document(
     term=1, epoch=4, phase=Phase.SERVING, cut_kind=None, master_index=1, main_pod="m-1", main_uid="u",
-    main_address="h:1", main_volume="v", database_uuid="d", sync=None, read_addresses=(), reason="", message="", writer="", updated_at="",
+    main_address="h:1", main_volume="v", database_uuid="d", sync=None, read_addresses=(),
+    reason="", message="", writer="", updated_at="",
 )  # fmt: skip
 _CUT = Document(
     term=1, epoch=3, phase=Phase.CUT, cut_kind=CutKind.FAILOVER, master_index=0, main_pod="m-0", main_uid="t",
