@@ -47,6 +47,7 @@ def test_old_and_new_sidecars_side_by_side_and_then_all_new(scene: Scene, other_
     began = time.time()
     scene.values = {**scene.values, "images": images}
     scene.installation.upgrade(scene.values)
+    scene.installation.settle()  # until the last of them ends, the old webhooks are asked now and then
     kubectl("-n", scene.apps, "rollout", "restart", f"statefulset/{STORE}")
     kubectl("-n", scene.apps, "rollout", "status", f"statefulset/{STORE}", "--timeout=300s")
     sound(scene, began)
