@@ -11,7 +11,7 @@ import pytest
 from pods.faults import Faults, LocalFaults
 
 from e2e import artifacts, report, short_token
-from e2e.cluster import Cluster, connect
+from e2e.cluster import Cluster, connect, kubectl
 from e2e.installation import Installation, values
 from e2e.ledgers import Ledgers
 from e2e.publications import Publications
@@ -103,6 +103,11 @@ def scene(
     finally:
         ledgers.stop()
         publications.stop()
+        if local is None:
+            # Somebody's cluster; one of `pods` ends anyway.
+            kubectl("delete", "namespace", APPS, "--ignore-not-found")
+            installation.uninstall()
+            kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")

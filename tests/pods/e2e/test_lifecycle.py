@@ -24,7 +24,8 @@ from sidecar.contract import names
 from sidecar.contract.state import CutKind
 
 pytestmark = pytest.mark.timeout(1200)
-_WRITES = 30
+_WRITES = 20
+"""Of each of the program's five workers."""
 _STARTS_S = 120.0
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
@@ -48,7 +49,7 @@ def test_a_job_ends_although_its_sidecar_lives(scene: Scene) -> None:
     assert container_status(pod, workloads.CONTAINER)["state"]["terminated"]["exitCode"] == 0
     assert "terminated" in container_status(pod, names.SIDECAR_CONTAINER)["state"]
     (book,) = [book for book in scene.ledgers.books() if book.uid == pod["metadata"]["uid"]]
-    assert sum(record.kind is Kind.OK for record in book.records) == 2 * _WRITES
+    assert sum(record.kind is Kind.OK for record in book.records) == 5 * _WRITES
     sound(scene, began)
 
 

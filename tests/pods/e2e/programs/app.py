@@ -1,12 +1,12 @@
 """An app as people write them, in a pod: it writes through `bolt://localhost:7687`, and notes what it was told.
 
-One worker writes in managed transactions (`execute_write`: the driver retries), one by auto-commit queries (nobody
-retries). Each write has an id of its own. The ledger is JSON lines in the format of `sandbox.demo.history`: on
+Some workers write in managed transactions (`execute_write`: the driver retries), one by auto-commit queries (nobody
+retries). Several, as in any server: while a driver pauses before its next try, others find the new main. Each write has an id of its own. The ledger is JSON lines in the format of `sandbox.demo.history`: on
 stdout, and over HTTP, where `GET /ledger?boot=B&from=N` says that everything of this process before line N was taken.
 When it is to end, it waits a moment for the rest to be taken: what was acknowledged last counts most.
 
-Settings (environment): POD_NAME, MEMGRAPH_URI (set by the webhook), HTTP_PORT, COUNT (managed writes before it ends by
-itself with exit code 0; 0: never), MANAGED_EVERY_S, AUTO_EVERY_S (0: no such writes), LINGER_S.
+Settings (environment): POD_NAME, MEMGRAPH_URI (set by the webhook), HTTP_PORT, COUNT (writes of each worker before the
+program ends by itself with exit code 0; 0: never), MANAGED_EVERY_S (over all such workers), AUTO_EVERY_S, LINGER_S.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 NAME = os.environ["POD_NAME"]
 BOOT = str(time.time_ns())
 """Which process of this pod it is: pods of a StatefulSet have the same name again, containers start again."""
+WORKERS = 4
 STOP_S = 10.0
 """For writes under way when it is told to end."""
 QUERY = "CREATE (:Write {id: $id, at: $at})"
@@ -74,12 +75,13 @@ class Writer:
         self._ledger = ledger
         self.stopping = threading.Event()
 
-    def work(self, way: str, every: float, count: int) -> None:
+    def work(self, way: str, worker: int, every: float, first_after: float, count: int) -> None:
         """Write in this way until stopped, or so many times."""
         number = 0
+        self.stopping.wait(first_after)
         while not self.stopping.is_set() and (not count or number < count):
             due = time.monotonic() + every
-            self._write(way, f"{NAME}.{BOOT}.{way}.{number}")
+            self._write(way, f"{NAME}.{BOOT}.{way}-{worker}.{number}")
             number += 1
             self.stopping.wait(max(0.0, due - time.monotonic()))
 
@@ -161,9 +163,9 @@ def main() -> NoReturn:
     driver = GraphDatabase.driver(settings.get("MEMGRAPH_URI", "bolt://localhost:7687"))
     writer = Writer(driver, ledger)
     signal.signal(signal.SIGTERM, lambda *_: writer.stopping.set())
-    ways = [("managed", float(settings.get("MANAGED_EVERY_S", "0.1")), count)]
-    if auto := float(settings.get("AUTO_EVERY_S", "0.5")):
-        ways.append(("auto", auto, count))
+    pace, auto = float(settings.get("MANAGED_EVERY_S", "0.1")), float(settings.get("AUTO_EVERY_S", "0.5"))
+    ways = [("managed", worker, WORKERS * pace, worker * pace, count) for worker in range(WORKERS)]
+    ways.append(("auto", 0, auto, 0.0, count))
     workers = [threading.Thread(target=writer.work, args=way, daemon=True) for way in ways]
     for worker in workers:
         worker.start()
