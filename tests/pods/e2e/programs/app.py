@@ -1,9 +1,10 @@
 """An app as people write them, in a pod: it writes through `bolt://localhost:7687`, and notes what it was told.
 
 Some workers write in managed transactions (`execute_write`: the driver retries), one by auto-commit queries (nobody
-retries). Several, as in any server: while a driver pauses before its next try, others find the new main. Each write has an id of its own. The ledger is JSON lines in the format of `sandbox.demo.history`: on
-stdout, and over HTTP, where `GET /ledger?boot=B&from=N` says that everything of this process before line N was taken.
-When it is to end, it waits a moment for the rest to be taken: what was acknowledged last counts most.
+retries). Several, as in any server: while a driver pauses before its next try, others find the new main. Each write
+has an id of its own. The ledger is JSON lines in the format of `sandbox.demo.history`: on stdout, and over HTTP,
+where `GET /ledger?boot=B&from=N` says that everything of this process before line N was taken. When it is to end, it
+waits a moment for the rest to be taken: what was acknowledged last counts most.
 
 Settings (environment): POD_NAME, MEMGRAPH_URI (set by the webhook), HTTP_PORT, COUNT (writes of each worker before the
 program ends by itself with exit code 0; 0: never), MANAGED_EVERY_S (over all such workers), AUTO_EVERY_S, LINGER_S.
