@@ -22,14 +22,15 @@ _EACH_S = 300
 pytestmark = pytest.mark.timeout(900 + _EACH_S * rollouts())
 
 
-# It takes long enough for a token to end.
-@pytest.mark.usefixtures(*[] if SHORT else ["first_token"])
 def test_rolling_restarts_under_load_lose_nothing(
     cluster: Cluster,
     timings: Timings,
     tmp_path_factory: pytest.TempPathFactory,
     record_property: Callable[[str, object], None],
+    request: pytest.FixtureRequest,
 ) -> None:
+    if not SHORT:
+        request.getfixturevalue("first_token")  # it takes long enough for a token to end
     numbers = count()
     with ExitStack() as stack:
         with ThreadPoolExecutor(_LANES) as pool:
