@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool \
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool pods \
   constraints clean
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo 'make conformance        the simulated Memgraph against the tests of the real one, a line a row (JSON=path);'
 	@echo '                        or a Memgraph of yours: tests/conformance/memgraph/README.md'
 	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
+	@echo 'make pods               a Kubernetes of three nodes with real pods, and everything that breaks in it; Linux, root'
+	@echo '                        (JSON=path; PODS_SHORT=1: some minutes; PODS_ROLLOUTS=100)'
 	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
 	@echo 'make windows            what the protocol cannot close, brought about and measured (RUNS=200, JSON=path)'
@@ -152,6 +154,10 @@ kubernetes-binaries: $(VENV)/.dev
 kubernetes: $(VENV)/.dev
 	@test "$$USE_EXISTING_CLUSTER" = true || PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null
 	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
+
+# Real kubelets, containers and cables; what they miss on this machine is named. What a failed test leaves is in .pods.
+pods: $(VENV)/.dev
+	@PODS_JSON='$(JSON)' PYTHONPATH=tests/pods:tests/kubernetes:tests/support $(BIN)/python -m pods run -q tests/pods/e2e
 
 # What tries the alerts: Debian's promtool, unpacked beside the other tools. Elsewhere than in CI (CI=true) the tests that
 # need it are skipped without it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,11 +34,14 @@ class _Connection:
         self.closed_by_peer = False
         self.reset = False
 
-    async def open(self, address: str) -> None:
+    async def open(self, address: str, silence_s: float) -> None:
         host, _, port = address.rpartition(":")
-        _, self._frames = await asyncio.get_running_loop().create_connection(
+        transport, self._frames = await asyncio.get_running_loop().create_connection(
             lambda: Frames(self._received, self._lost), host, int(port)
         )
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            raw: socket.socket = transport.get_extra_info("socket")
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * silence_s))
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._frames is None or self.closed_by_peer:
@@ -63,7 +67,7 @@ class _Connection:
 class Link:
     """Calls replicas. `lose_finalizes`: so many commit decisions are thrown away instead of being sent.
 
-    `silence_s`: after this time a connection breaks whose packets vanish.
+    `silence_s`: after this time a connection breaks whose packets vanish: by a knob, or on a real network.
     """
 
     def __init__(self, silence_s: float = 5.0) -> None:
@@ -102,7 +106,7 @@ class Link:
             with anyio.fail_after(CONNECT_TIMEOUT_S):
                 await self._pass(address)
                 connection = _Connection()
-                await connection.open(address)
+                await connection.open(address, self._silence_s)
         except (OSError, ValueError):
             self._connections.pop(address, None)
             return Lost(Loss.UNREACHABLE)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from pods.layout import NodeLayout
+from pods.waiting import until
 
 ROOT = Path("/sys/fs/cgroup")
 _CPUSET = ("cpuset.cpus", "cpuset.mems")
+EMPTY_S = 30.0
+"""A process that was killed leaves its group some time after its parent heard of its end."""
 _V2 = "+cpu +memory +pids +cpuset +io"
 
 
@@ -37,9 +41,21 @@ def sweep(cluster: str) -> None:
     for base in [ROOT] if unified() else _controllers():
         top = base / cluster
         if top.is_dir():
-            for group in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
-                group.rmdir()
-            top.rmdir()
+            for group in [*sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True), top]:
+                _remove(group)
+
+
+def _remove(group: Path) -> None:
+    def removed() -> bool:
+        try:
+            group.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
+        return True
+
+    until(removed, EMPTY_S, lambda: f"{group} is not empty")
 
 
 def _controllers() -> list[Path]:

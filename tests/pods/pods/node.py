@@ -59,6 +59,10 @@ def _plan(node: NodeLayout, version: str, images: Sequence[Path]) -> dict[str, o
     }
 
 
+_booted: dict[str, subprocess.Popen[bytes]] = {}
+"""By name, those that this process booted: they outlive whoever asked for it."""
+
+
 def boot(node: NodeLayout) -> None:
     """Power on. It is Ready some seconds later."""
     command = [
@@ -69,6 +73,7 @@ def boot(node: NodeLayout) -> None:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
         )
+    _booted[node.name] = process
     node.pid_file.write_text(str(process.pid))
 
 
