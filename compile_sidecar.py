@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -27,14 +28,19 @@ class NotCompiled(Exception):
 
 def compile_in(folder: Path) -> None:
     """Make the extensions. Raises NotCompiled."""
-    command = [sys.executable, "-m", "mypyc", *MODULES]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotCompiled(
-            f"mypyc needs a C compiler and Python's headers; it said: {(done.stdout + done.stderr)[-2000:]}"
-        )
-    for left in ("build", ".mypy_cache"):
-        shutil.rmtree(folder / left, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as name:
+        # mypy refuses to work in a folder with other packages in it, such as site-packages with typing_extensions.
+        alone = Path(name)
+        shutil.copytree(folder / "sidecar", alone / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
+        command = [sys.executable, "-m", "mypyc", *MODULES]
+        done = subprocess.run(command, cwd=alone, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NotCompiled(
+                f"mypyc needs a C compiler and Python's headers; it said: {(done.stdout + done.stderr)[-2000:]}"
+            )
+        shutil.rmtree(alone / "build")
+        for extension in alone.rglob("*.so"):
+            shutil.copy(extension, folder / extension.relative_to(alone))
 
 
 if __name__ == "__main__":
