@@ -37,9 +37,7 @@ _ATTEMPTS = 3
 class ControlPlane:
     """A running control plane. Made by `control_plane`."""
 
-    def __init__(
-        self, folder: Path, version: str, flags: Sequence[str], users: Mapping[str, tuple[str, str]]
-    ) -> None:
+    def __init__(self, folder: Path, version: str, flags: Sequence[str], users: Mapping[str, tuple[str, str]]) -> None:
         self.folder = folder
         self.version = version
         self._flags = list(flags)
