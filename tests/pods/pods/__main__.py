@@ -31,6 +31,10 @@ def main() -> int:
     try:
         if arguments.folder:
             return _inside(arguments.folder, arguments.command, more)
+        if arguments.command == "able":
+            if why := needs.here():
+                raise Unavailable(why)
+            return 0
         if arguments.command == "enter":
             return _enter(more)
         return _outside(arguments.command, more)
@@ -42,8 +46,9 @@ def main() -> int:
 
 
 def _outside(command: str, more: Sequence[str]) -> int:
-    if missing := needs.here():
-        raise Unavailable("\n".join(missing))
+    if why := needs.here():
+        raise Unavailable(why)
+    needs.install(_say)
     binaries.build(_PROGRAMS, _VERSION)
     images = imaging.build(_say)
     with outside.workplace() as folder:
@@ -88,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pods", description="A Kubernetes with real pods, for tests.")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)  # how it calls itself in the namespaces
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("able", help="exit code 0 if this machine can have one; else it says why not")
     commands.add_parser("run", help="run pytest in one: what follows are its arguments", add_help=False)
     commands.add_parser("shell", help="a shell in one, which ends with it")
     commands.add_parser("up", help="keep one up until Ctrl-C")
