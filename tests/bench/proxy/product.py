@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +23,7 @@ from sidecar.contract import env, state
 from sidecar.contract.state import Document, Phase
 
 NAMESPACE: Final = "memgraph-ha"
+_DOCKERFILE: Final = Path(__file__).parents[3] / "Dockerfile.sidecar"
 
 
 def document(main: str, epoch: int = 1) -> Document:
@@ -31,6 +33,13 @@ def document(main: str, epoch: int = 1) -> Document:
         main_uid=f"uid-{main}", main_address=main, main_volume="v0", database_uuid="d0", sync=None,
         read_addresses=(), reason="Bench", message="", writer="bench", updated_at="2026-01-01T00:00:00Z",
     )  # fmt: skip
+
+
+def image_environment(dockerfile: str) -> dict[str, str]:
+    """The variables that an image's last stage sets."""
+    last = dockerfile.replace("\\\n", " ").rpartition("\nFROM ")[2]
+    pairs = [pair for line in last.splitlines() if line.startswith("ENV ") for pair in shlex.split(line)[1:]]
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class Product:
             env.API_HOST: host, env.API_PORT: api_port, env.LISTEN: "127.0.0.1", env.PORT: str(port),
             env.READ_PORT: str(free_port()), env.ADMIN_PORT: str(free_port()), env.ADMIN_ADDRESS: "127.0.0.1",
         }  # fmt: skip
-        inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
+        inherited = image_environment(_DOCKERFILE.read_text()) | {"PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
         log = place.folder / f"sidecar-{port}.log"
         command = [sys.executable, "-P", "-m", "sidecar"]  # -P: not the package that is in the current folder
         return program(command, port, log, place.core, inherited | environment)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from generated import NoMarkers, replaced
-from proxy import loads, page
+from proxy import loads, page, product
 from proxy.figures import RATIOS, figures, percentile
 from proxy.loads import Ends
 from proxy.traffic import HANDSHAKE, Exchange, round_trip, stream
@@ -126,3 +126,8 @@ def test_held_connections_have_done_a_round_trip(ends: Ends) -> None:
     assert all(one.greeted for one in clients)
     ends.close_all(clients)
     assert all(one.closed for one in clients)
+
+
+def test_the_sidecar_is_measured_with_its_image_s_environment() -> None:
+    dockerfile = "FROM a AS build\nENV WRONG=1\n\nFROM a\nENV ONE=1 \\\n TWO='2 3'\nRUN true\nENV THREE=3\n"
+    assert product.image_environment(dockerfile) == {"ONE": "1", "TWO": "2 3", "THREE": "3"}
