@@ -26,6 +26,7 @@ from sidecar.contract.state import CutKind, Phase
 pytestmark = pytest.mark.timeout(1200)
 _WRITES = 20
 """Of each of the program's five workers."""
+_STRANGER = 1000710000
 _STARTS_S = 120.0
 _CROSSING_S = 0.05
 """Sidecars and whoever watches beside them hear of a cut within some milliseconds of each other."""
@@ -50,6 +51,27 @@ def test_a_job_ends_although_its_sidecar_lives(scene: Scene) -> None:
     assert pod["status"]["phase"] == "Succeeded"
     assert container_status(pod, workloads.CONTAINER)["state"]["terminated"]["exitCode"] == 0
     assert "terminated" in container_status(pod, names.SIDECAR_CONTAINER)["state"]
+    (book,) = [book for book in scene.ledgers.books() if book.uid == pod["metadata"]["uid"]]
+    assert sum(record.kind is Kind.OK for record in book.records) == 5 * _WRITES
+    sound(scene, began)
+
+
+@long
+def test_a_user_that_no_image_knows_runs_app_and_sidecar(scene: Scene) -> None:
+    """As OpenShift gives each namespace one: any number, in group 0."""
+    scene.calm()
+    began = time.time()
+    job = workloads.job(scene.apps, "stranger", image("controller"), COUNT=str(_WRITES), AUTO_EVERY_S="0.1")
+    job["spec"]["template"]["spec"]["securityContext"] = {"runAsUser": _STRANGER, "runAsGroup": 0, "fsGroup": _STRANGER}
+    apply([job])
+    try:
+        kubectl("-n", scene.apps, "wait", "--for=condition=complete", "job/stranger", "--timeout=180s")
+        (pod,) = scene.cluster.pods(scene.apps, f"{workloads.LABEL}=stranger")
+    finally:
+        kubectl("-n", scene.apps, "delete", "job", "stranger", "--wait=false")
+
+    (sidecar,) = [one for one in pod["spec"]["initContainers"] if one["name"] == names.SIDECAR_CONTAINER]
+    assert sidecar["securityContext"].get("runAsUser", _STRANGER) == _STRANGER
     (book,) = [book for book in scene.ledgers.books() if book.uid == pod["metadata"]["uid"]]
     assert sum(record.kind is Kind.OK for record in book.records) == 5 * _WRITES
     sound(scene, began)
