@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool pods \
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool pods images \
   constraints clean
 
 help:
@@ -36,6 +36,8 @@ help:
 	@echo '                        (JSON=path, ROUNDS=9, QUICK=1); it writes docs/benchmarks.md and its plot; ten minutes'
 	@echo 'make admission          how fast the webhook answers, on one core (JSON=path)'
 	@echo 'make fuzz-admission     a million fuzzed reviews (RUNS=1000000, SEED=1; JSON=path)'
+	@echo 'make images             both images, by docker, podman or buildah (TOOL, REGISTRY, TAG, PLATFORM=linux/amd64,linux/arm64,'
+	@echo '                        PYTHON_IMAGE, PUSH=1, JSON=path; ARGS: more arguments of the build)'
 	@echo 'make scenarios          docs/scenarios.md: which test answers which scenario'
 	@echo 'make reference          docs/metrics.md and docs/configuration.md: the tables in them, from the code'
 	@echo 'make constraints        pin the dependencies anew'
@@ -158,6 +160,12 @@ kubernetes: $(VENV)/.dev
 # Real kubelets, containers and cables; what they miss on this machine is named. What a failed test leaves is in .pods.
 pods: $(VENV)/.dev
 	@PODS_JSON='$(JSON)' PYTHONPATH=tests/pods:tests/kubernetes:tests/support $(BIN)/python -m pods run -q tests/pods/e2e
+
+images:
+	@$(PYTHON) build_images.py $(if $(TOOL),--tool '$(TOOL)') $(if $(REGISTRY),--registry '$(REGISTRY)') \
+	  $(if $(TAG),--tag '$(TAG)') $(if $(PLATFORM),--platform '$(PLATFORM)') \
+	  $(if $(PYTHON_IMAGE),--python '$(PYTHON_IMAGE)') $(if $(PUSH),--push) $(if $(JSON),--json '$(JSON)') \
+	  $(if $(ARGS),-- $(ARGS))
 
 # What tries the alerts: Debian's promtool, unpacked beside the other tools. Elsewhere than in CI (CI=true) the tests that
 # need it are skipped without it.

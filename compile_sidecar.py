@@ -8,6 +8,7 @@ copies only: in a checkout an extension would go on hiding its source after that
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,9 @@ def compile_in(folder: Path) -> None:
         alone = Path(name)
         shutil.copytree(folder / "sidecar", alone / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
         command = [sys.executable, "-m", "mypyc", *MODULES]
-        done = subprocess.run(command, cwd=alone, capture_output=True, text=True, check=False)
+        # Without debugging information, which would have this folder's name in it: two builds are to be the same.
+        environment = {**os.environ, "CFLAGS": f"{os.environ.get('CFLAGS', '')} -g0"}
+        done = subprocess.run(command, cwd=alone, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NotCompiled(
                 f"mypyc needs a C compiler and Python's headers; it said: {(done.stdout + done.stderr)[-2000:]}"

@@ -46,3 +46,6 @@ def _slim(root: Path) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     for archive in (root / "usr/lib").rglob("libpython*.a"):
         archive.unlink()
+    # Like the official images: what a program needs compiled, its own image has to have.
+    for compiled in (root / "usr/lib").rglob("*.pyc"):
+        compiled.unlink()

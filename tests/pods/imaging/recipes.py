@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 _PACKAGES = ("sidecar", "controller", "webhook", "sandbox", "memgraph_ha")
-_CONTEXT = ("pyproject.toml", "README.md", "LICENSE", "compile_sidecar.py")
+_CONTEXT = ("pyproject.toml", "README.md", "LICENSE", "compile_imports.py", "compile_sidecar.py")
 
 
 @dataclass(frozen=True, slots=True)
