@@ -24,6 +24,11 @@ IMAGES: Final = {
     "sidecar": "memgraph-ha's sidecar: the proxy beside an app that follows the Memgraph main",
     "controller": "memgraph-ha's controller and webhook (two commands)",
 }
+_WORKS: Final = {
+    "docker": (("docker", "info", "--format", "{{.ServerVersion}}"), ("docker", "buildx", "version")),
+    "podman": (("podman", "info", "--format", "{{.Version.Version}}"),),
+    "buildah": (("buildah", "--version"),),
+}
 PYTHON: Final = "docker.io/library/python:3.11-slim"
 _STOPPED: Final = 130  # 128 + SIGINT, as shells count
 
@@ -93,12 +98,16 @@ def commands(wanted: Wanted, image: str, source: Source) -> list[list[str]]:
 
 
 def chosen(tool: str) -> str:
-    """The tool that is there. Raises Failed."""
+    """The tool that is there and works: docker without its daemon or its builder does not. Raises Failed."""
+    problems = []
     for one in (tool,) if tool else TOOLS:
-        if shutil.which(one):
+        try:
+            for question in _WORKS[one]:
+                _said(*question)
             return one
-    what = tool or ", ".join(TOOLS)
-    raise Failed(f"Not in PATH: {what}; next: install one of them, such as apt-get install buildah")
+        except Failed as error:
+            problems.append(str(error))
+    raise Failed("\n".join([*problems, "next: install one of them, such as apt-get install buildah"]))
 
 
 def source() -> Source:
@@ -124,6 +133,8 @@ def parsed(size: str) -> int:
 
 
 def _said(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        raise Failed(f"{command[0]} is not in PATH")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
@@ -160,7 +171,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make images",
         description="Builds memgraph-ha-sidecar and memgraph-ha-controller (controller and webhook).",
-        epilog="With make: TOOL= REGISTRY= TAG= PLATFORM= PYTHON_IMAGE= PUSH=1 JSON=path ARGS='more arguments of the build'.",
+        epilog="With make: TOOL= REGISTRY= TAG= PLATFORM= PYTHON_IMAGE= PUSH=1 JSON=path ARGS='more for the build'.",
     )
     parser.add_argument("--tool", choices=TOOLS, default="", help="default: the first that is there")
     parser.add_argument("--registry", default="", metavar="HOST/PATH", help="put before both names")

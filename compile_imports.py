@@ -1,9 +1,9 @@
-"""`PYTHONPYCACHEPREFIX=FOLDER python compile_imports.py MODULE...`: what programs import, compiled for their image.
+"""`PYTHONPYCACHEPREFIX=CACHE python compile_imports.py PACKAGES MODULE...`: what programs import, for their image.
 
 The official Python images have no compiled standard library, and a container with a read-only root file system keeps
 none: each start of the sidecar would compile some hundred modules anew, which costs three times as much as all the
 rest of its start. Sources are told by their content, not by their times: an image whose files all got the same time is
-compiled still. The modules' own packages, and whatever else is installed beside them, are compiled as a whole.
+compiled still. PACKAGES, a folder such as site-packages, is compiled as a whole.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import compileall
 import importlib
 import py_compile
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +20,13 @@ BY_CONTENT: Final = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 def main() -> int:
     """Exit code 1: something could not be compiled. 2: wrong use."""
-    if not sys.argv[1:] or sys.pycache_prefix is None:
-        sys.stderr.write("usage: PYTHONPYCACHEPREFIX=FOLDER python compile_imports.py MODULE...\n")
+    if len(sys.argv) < 3 or sys.pycache_prefix is None:
+        sys.stderr.write("usage: PYTHONPYCACHEPREFIX=CACHE python compile_imports.py PACKAGES MODULE...\n")
         return 2
-    for name in sys.argv[1:]:
+    for name in sys.argv[2:]:
         importlib.import_module(name)
     # Some packages carry files for other versions of Python; what can't be compiled here is never imported here.
-    compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0, invalidation_mode=BY_CONTENT, force=True)
+    compileall.compile_dir(sys.argv[1], quiet=2, workers=0, invalidation_mode=BY_CONTENT, force=True)
     done = [compileall.compile_file(path, quiet=1, invalidation_mode=BY_CONTENT, force=True) for path in imported()]
     return 0 if all(done) else 1
 
