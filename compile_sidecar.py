@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +28,12 @@ class NotCompiled(Exception):
 
 def compile_in(folder: Path) -> None:
     """Make the extensions. Raises NotCompiled."""
-    with tempfile.TemporaryDirectory() as name:
-        # mypy refuses to work in a folder with other packages in it, such as site-packages with typing_extensions.
-        alone = Path(name)
-        shutil.copytree(folder / "sidecar", alone / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
+    # mypy refuses to work in a folder with other packages in it, such as site-packages with typing_extensions. The name
+    # of the one it works in gets into what is made, and two builds are to make the same.
+    alone = folder / "compile-sidecar"
+    shutil.copytree(folder / "sidecar", alone / "sidecar", ignore=shutil.ignore_patterns("__pycache__"))
+    try:
         command = [sys.executable, "-m", "mypyc", *MODULES]
-        # Without debugging information, which would have this folder's name in it: two builds are to be the same.
         environment = {**os.environ, "CFLAGS": f"{os.environ.get('CFLAGS', '')} -g0"}
         done = subprocess.run(command, cwd=alone, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -44,6 +43,8 @@ def compile_in(folder: Path) -> None:
         shutil.rmtree(alone / "build")
         for extension in alone.rglob("*.so"):
             shutil.copy(extension, folder / extension.relative_to(alone))
+    finally:
+        shutil.rmtree(alone)
 
 
 if __name__ == "__main__":
