@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from plain_client import Object
 from pods import node
 from pods.layout import layouts
 
 from e2e import timing, workloads
 from e2e.catalogue import published
-from e2e.cluster import container_status, kubectl, memgraph_ha
+from e2e.cluster import alive, container_status, kubectl, memgraph_ha
 from e2e.forms import long
 from e2e.installation import image
 from e2e.scene import STORE, WEB, Scene
@@ -65,9 +67,10 @@ def test_old_and_new_sidecars_side_by_side_and_then_all_new(scene: Scene, other_
 
 def _replace_the_old_ones(scene: Scene, other_image: str) -> None:
     pods = {pod["metadata"]["uid"]: pod for pod in scene.cluster.pods(scene.apps, f"{workloads.LABEL}={WEB}")}
+    old = [pod for pod in scene.cluster.pods(scene.apps) if alive(pod) and _sidecars([pod]) - {other_image}]
     began = time.time()
     said = memgraph_ha("upgrade-sidecars", "-n", scene.apps, "--release", scene.installation.name)
-    assert f"{len(pods)} upgraded" in said
+    assert f"{len(old)} upgraded" in said
     sound(scene, began)
     _keep(scene, "upgrade-sidecars", began)
 
@@ -81,8 +84,11 @@ def _replace_the_old_ones(scene: Scene, other_image: str) -> None:
 
 
 def _images(scene: Scene, app: str) -> set[str]:
-    pods = scene.cluster.pods(scene.apps, f"{workloads.LABEL}={app}")
-    every = [one for pod in pods for one in pod["spec"]["initContainers"]]
+    return _sidecars(scene.cluster.pods(scene.apps, f"{workloads.LABEL}={app}"))
+
+
+def _sidecars(pods: Sequence[Object]) -> set[str]:
+    every = [one for pod in pods for one in pod["spec"].get("initContainers", [])]
     return {str(one["image"]) for one in every if one["name"] == names.SIDECAR_CONTAINER}
 
 
