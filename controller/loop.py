@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -30,7 +29,7 @@ from controller.core.actions import (
 )
 from controller.core.election import pod_of
 from controller.core.memory import Memory
-from controller.core.model import Absent, Observation, Policy, ReseedOrders, Stored, Terms
+from controller.core.model import Absent, Observation, Policy, ReseedOrders, Stored
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.core.status import Status, status_of
@@ -98,7 +97,6 @@ class Loop:
         surfaces: Surfaces,
         wake: Wake,
         users: Users | None = None,
-        terms: Callable[[], Terms | None] = lambda: None,
     ) -> None:
         self._identity = identity
         self._policy = policy
@@ -112,7 +110,6 @@ class Loop:
         self._surfaces = surfaces
         self._wake = wake
         self._users = users
-        self._terms = terms
         self._stored: Stored | None = None
         self._asked = Asked()
         self._orders = ReseedOrders()
@@ -219,7 +216,6 @@ class Loop:
             unix_s=wall.timestamp(),
             pods_listed_at=self._cluster.listed_at,
             policy=self._policy,
-            terms=self._terms(),
         )
 
     async def _act(self, decision: Plan, action: Action) -> Memory:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -21,20 +20,16 @@ _POOL: Final = 4  # a probe, a command and a proof at the same time, and one to 
 class Bolt:
     """Implements ports.Database and ports.Door.
 
-    `tls` gives what the instances' certificates are checked with now; None: they have none.
     `logins` gives what to log in with, the newest first; none where Memgraph has no users. At each address, what it
     accepted last is tried first and what it refused is tried last: a password check takes Memgraph some 0.3 s on
     purpose, and two of them would not fit into a probe.
     """
 
-    def __init__(
-        self, logins: Callable[[], tuple[Login, ...]] = tuple, tls: Callable[[], ssl.SSLContext | None] = lambda: None
-    ) -> None:
+    def __init__(self, logins: Callable[[], tuple[Login, ...]] = tuple) -> None:
         self._logins = logins
-        self._tls = tls
         self._accepted: dict[str, Login | None] = {}
         self._refused: dict[str, set[Login | None]] = {}
-        self._drivers: dict[tuple[str, Login | None, ssl.SSLContext | None], neo4j.AsyncDriver] = {}
+        self._drivers: dict[tuple[str, Login | None], neo4j.AsyncDriver] = {}
         # The driver warns of each lost connection; losing them is our daily work and is reported in our own words.
         logging.getLogger("neo4j").setLevel(logging.CRITICAL)
 
@@ -53,7 +48,7 @@ class Bolt:
 
     async def admits(self, address: str, login: Login, *, timeout: float) -> bool:
         """Whether this login is accepted now. Raises Refused or Silent."""
-        driver = _driver(address, login, 1, self._tls())
+        driver = _driver(address, login, 1)
         try:
             with anyio.fail_after(timeout):
                 await self._query(driver, address, "SHOW REPLICATION ROLE;", {})
@@ -86,7 +81,7 @@ class Bolt:
 
     async def aclose(self) -> None:
         """Close every pool."""
-        for address in {address for address, _, _ in self._drivers}:
+        for address in {address for address, _ in self._drivers}:
             await self.forget(address)
 
     async def _with_some_login(
@@ -130,10 +125,9 @@ class Bolt:
 
     def _pooled(self, address: str, login: Login | None) -> neo4j.AsyncDriver:
         """A login that is refused keeps its pool until the address is forgotten: others may be using it just now."""
-        tls = self._tls()
-        if (address, login, tls) not in self._drivers:
-            self._drivers[address, login, tls] = _driver(address, login, _POOL, tls)
-        return self._drivers[address, login, tls]
+        if (address, login) not in self._drivers:
+            self._drivers[address, login] = _driver(address, login, _POOL)
+        return self._drivers[address, login]
 
     async def _classify(self, address: str, error: Exception) -> None:
         """The driver says "unavailable" for a dead port and for a broken pooled connection alike."""
@@ -148,8 +142,7 @@ class Bolt:
         await stream.aclose()
 
 
-def _driver(address: str, login: Login | None, connections: int, tls: ssl.SSLContext | None) -> neo4j.AsyncDriver:
-    encryption: dict[str, Any] = {"ssl_context": tls} if tls else {}
+def _driver(address: str, login: Login | None, connections: int) -> neo4j.AsyncDriver:
     return neo4j.AsyncGraphDatabase.driver(
         f"bolt://{address}",
         auth=(login.name, login.password) if login else None,
@@ -157,7 +150,6 @@ def _driver(address: str, login: Login | None, connections: int, tls: ssl.SSLCon
         keep_alive=True,
         telemetry_disabled=True,
         user_agent="memgraph-ha-controller",
-        **encryption,
     )
 
 

@@ -35,9 +35,6 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_MEMGRAPH_PASSWORD": "its password",
     "MEMGRAPH_HA_USERS_DIR": "a mounted Secret with every instance's users, one key a user (default: none)",
     "MEMGRAPH_HA_CONTROLLER_USER": "which of them the controller logs in as (default memgraph-ha)",
-    "MEMGRAPH_HA_TLS_CA_FILE": "a mounted file with the CA of the instances' Bolt certificates (default: none)",
-    "MEMGRAPH_HA_TLS_SERVER_NAME": "the name in those certificates; with a CA or a name, Bolt is spoken over TLS",
-    "MEMGRAPH_HA_CUT_ON_CHANGE": "false: sidecars end no connection when the main changes (default true)",
     "MEMGRAPH_HA_SIDECAR_IMAGE": "image of the sidecar; without it, nobody looks after the pods with sidecars",
     "MEMGRAPH_HA_CLUSTER": "name that the label memgraph-ha.io/cluster has to carry (default: the release's name)",
     "MEMGRAPH_HA_DEFAULT": "true if pods that name no cluster belong to this release, else false (default true)",
@@ -66,9 +63,6 @@ class Settings:
     password: str
     users_dir: Path | None
     controller_user: str
-    tls_ca_file: Path | None
-    tls_server_name: str
-    cut_on_change: bool
     http_address: str
     http_port: int
     log_level: str
@@ -126,9 +120,6 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         password=environ.get("MEMGRAPH_HA_MEMGRAPH_PASSWORD", ""),
         users_dir=Path(users) if (users := environ.get("MEMGRAPH_HA_USERS_DIR", "").strip()) else None,
         controller_user=take("MEMGRAPH_HA_CONTROLLER_USER", str, "memgraph-ha", "a user's name"),
-        tls_ca_file=Path(ca) if (ca := environ.get("MEMGRAPH_HA_TLS_CA_FILE", "").strip()) else None,
-        tls_server_name=environ.get("MEMGRAPH_HA_TLS_SERVER_NAME", "").strip(),
-        cut_on_change=take("MEMGRAPH_HA_CUT_ON_CHANGE", _one_of("true", "false"), "true", "true or false") == "true",
         http_address=take("MEMGRAPH_HA_HTTP_ADDRESS", str, "0.0.0.0", "an address"),
         http_port=take("MEMGRAPH_HA_HTTP_PORT", _port, "8080", "a port number"),
         log_level=take("MEMGRAPH_HA_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR"),

@@ -262,15 +262,6 @@ class ReseedOrders:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What every client connection is made under: the operator's choice, published with the document."""
-
-    tls_ca: str = ""
-    tls_server_name: str = ""
-    cut_on_change: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything seen when a plan is made.
 
@@ -279,7 +270,7 @@ class Observation:
     `request` is what a person asks for, `paused`
     says who asked to only observe, and when. `pods_listed_at`: the API server was asked for all pods then; since then
     only a watch has told of them, and one that died tells nothing. `users` is None where users are not the
-    controller's business, `terms` where the document's are to stay as they are.
+    controller's business.
     """
 
     now: float
@@ -298,7 +289,6 @@ class Observation:
     request: Request | None = None
     paused: str | None = None
     policy: Policy = field(default_factory=Policy)
-    terms: Terms | None = None
 
     def instance(self, ordinal: int) -> Instance:
         """The instance with this ordinal; one without pod and answer if there is none."""

@@ -61,7 +61,6 @@ class Reason(StrEnum):
     REPLICA_REGISTERING = "ReplicaRegistering"
     REGISTRATION_DROPPED = "RegistrationDropped"
     READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
-    TERMS_CHANGED = "TermsChanged"
     # Users (U)
     USERS_APPLYING = "UsersApplying"
     CREDENTIALS_REFUSED = "CredentialsRefused"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controller.core.actions import Plan, Publish
 from controller.core.memory import Memory
-from controller.core.model import Absent, Answer, Instance, Malformed, Observation, Role, Terms
+from controller.core.model import Absent, Answer, Instance, Malformed, Observation, Role
 from controller.core.reasons import Reason
 from controller.core.requests import promote_command
 from controller.core.users import and_denied
@@ -82,7 +82,6 @@ def first_document(
     """Named as last main of a `cut`: finishing that cut does the rest (P-F7)."""
     assert instance.pod is not None, "only instances that answered are named"
     known = max(_marker(obs.answer(i) or answer) for i in obs.instances) if obs.instances else -1
-    terms = obs.terms or Terms()
     raw, term = (stored.epoch, stored.term) if isinstance(stored, Malformed) else (0, 0)
     return Document(
         term=max(obs.lease_term, memory.term or 0, term) + 1,
@@ -101,9 +100,6 @@ def first_document(
         message="",
         writer="",
         updated_at="",
-        tls_ca=terms.tls_ca,
-        tls_server_name=terms.tls_server_name,
-        cut_on_change=terms.cut_on_change,
     )
 
 

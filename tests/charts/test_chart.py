@@ -61,10 +61,6 @@ VALUES: dict[str, dict[str, Any]] = {
         },
         "rbac": {"clientAccess": "none"},
     },
-    "tls, cutting off": {
-        "tls": {"existingSecret": "graph-tls", "serverName": "graph.example"},
-        "sidecar": {"cutOnChange": False},
-    },
     "users": {"users": {"existingSecret": "graph-users", "controllerUser": "ops"}},
 }
 
@@ -139,9 +135,6 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         {"controller": {"onNoSyncReplica": "ignore"}},
         {"controller": {"lease": {"duration": 0}}},
         {"controller": {"replica": 2}},
-        {"tls": {"serverName": "*.example"}},
-        {"tls": {"secret": "x"}},
-        {"sidecar": {"cutOnChange": "no"}},
         {"users": {"existingSecret": "Not A Name"}},
         {"users": {"controllerUser": "ops.previous"}},
         {"users": {"secret": "x"}},
@@ -494,37 +487,6 @@ def test_the_controller_follows_the_mounted_secret(render: Render) -> None:
     (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "users"]
     assert (str(settings.users_dir), settings.controller_user) == (mount["mountPath"], "ops")
     assert {"name": "users", "secret": {"secretName": "graph-users"}} in spec["volumes"]
-
-
-def test_with_tls_instances_have_the_certificate_and_the_controller_has_only_its_authority(render: Render) -> None:
-    """O-S25."""
-    objects = render(VALUES["tls, cutting off"])
-    settings = controller.settings.from_env(environment(objects, "graph-controller"))
-    assert (settings.tls_server_name, settings.cut_on_change) == ("graph.example", False)
-    spec = one(objects, "Deployment", "graph-controller")["spec"]["template"]["spec"]
-    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "authority"]
-    (volume,) = [v for v in spec["volumes"] if v["name"] == "authority"]
-    assert volume["secret"] == {"secretName": "graph-tls", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
-    assert str(settings.tls_ca_file) == f"{mount['mountPath']}/ca.crt"
-    stateful = one(objects, "StatefulSet", "graph")["spec"]["template"]["spec"]
-    (memgraph,) = stateful["containers"]
-    (folder,) = [m["mountPath"] for m in memgraph["volumeMounts"] if m["name"] == "tls"]
-    assert {f"--bolt-cert-file={folder}/tls.crt", f"--bolt-key-file={folder}/tls.key"} <= set(memgraph["args"])
-    assert {"name": "tls", "secret": {"secretName": "graph-tls", "defaultMode": 0o440}} in stateful["volumes"]
-
-
-def test_without_tls_nothing_speaks_of_it(render: Render) -> None:
-    objects = render()
-    settings = controller.settings.from_env(environment(objects, "graph-controller"))
-    assert (settings.tls_ca_file, settings.tls_server_name, settings.cut_on_change) == (None, "", True)
-    (memgraph,) = one(objects, "StatefulSet", "graph")["spec"]["template"]["spec"]["containers"]
-    assert not [arg for arg in memgraph["args"] if "bolt-cert" in arg]
-
-
-@pytest.mark.parametrize("tls", [{"existingSecret": "graph-tls"}, {"serverName": "graph.example"}])
-def test_a_certificate_needs_its_name_and_a_name_its_certificate(render: Render, tls: dict[str, str]) -> None:
-    with pytest.raises(HelmError, match="belong together"):
-        render({"tls": tls})
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "TRACE"])

@@ -18,7 +18,6 @@ import anyio
 import neo4j
 import neo4j.exceptions
 from api_server import api_server
-from authority import Authority
 from kubernetes.aio import client
 from secret_folder import write_secret
 
@@ -29,7 +28,6 @@ from sidecar.contract import names
 from sidecar.contract.state import Document, Phase
 
 NAMESPACE: Final = "db"
-TLS_NAME: Final = "memgraph.db"
 INIT: Final = "SET REPLICATION ROLE TO REPLICA WITH PORT 10000;\n" * 2
 _SETTLE_S: Final = 30.0
 
@@ -38,12 +36,7 @@ class Cell:
     """Everything that runs, and what a test does to it."""
 
     def __init__(
-        self,
-        api: client.ApiClient,
-        folder: Path,
-        kubeconfig: Path,
-        users: Mapping[str, str] | None = None,
-        authority: Authority | None = None,
+        self, api: client.ApiClient, folder: Path, kubeconfig: Path, users: Mapping[str, str] | None = None
     ) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
@@ -56,11 +49,6 @@ class Cell:
         """What the test itself logs in with."""
         if users:
             self.change_users(users)
-        self._tls = authority.flags(TLS_NAME) if authority else {}
-        self.ca_file = folder / "ca.crt"
-        """The mounted CA of a cell with TLS."""
-        if authority:
-            self.ca_file.write_text(authority.pem)
         self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts = dict.fromkeys(range(3), 0)
@@ -102,7 +90,6 @@ class Cell:
             sys.executable, "-m", "sandbox.memgraph", "--bolt-address", self.address(ordinal), "--bolt-port", "7687",
             "--data-directory", str(self._folder / f"data-{ordinal}"), "--init-file", str(init),
             "--replication-restore-state-on-startup=false", "--storage-wal-file-flush-every-n-tx=1",
-            *(f"--{flag}={value}" for flag, value in self._tls.items()),
         ]  # fmt: skip
         self.memgraphs[ordinal] = subprocess.Popen(command, stderr=log, stdout=log)
         log.close()
@@ -141,8 +128,6 @@ class Cell:
             "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
             "MEMGRAPH_HA_USERS_DIR": str(self.secret) if self.secret.exists() else "",
             "MEMGRAPH_HA_CONTROLLER_USER": "ops",
-            "MEMGRAPH_HA_TLS_CA_FILE": str(self.ca_file) if self._tls else "",
-            "MEMGRAPH_HA_TLS_SERVER_NAME": TLS_NAME if self._tls else "",
             "MEMGRAPH_HA_HTTP_PORT": str(port),
             "KUBECONFIG": str(self.kubeconfig),
         }
@@ -196,7 +181,7 @@ class Cell:
 
     async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One statement on this very instance."""
-        uri = f"{'bolt+ssc' if self._tls else 'bolt'}://{self.address(ordinal)}:7687"
+        uri = f"bolt://{self.address(ordinal)}:7687"
         async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth) as driver, driver.session() as session:
             return await (await session.run(query, dict(parameters or {}))).data()
 
@@ -243,29 +228,23 @@ def _in_sync(pod: client.V1Pod) -> str:
 
 
 @asynccontextmanager
-async def cell(
-    folder: Path, users: Mapping[str, str] | None = None, authority: Authority | None = None
-) -> AsyncIterator[Cell]:
+async def cell(folder: Path, users: Mapping[str, str] | None = None) -> AsyncIterator[Cell]:
     """A running cell without controllers, on an API server of its own."""
     with api_server(folder / "kubernetes") as kubeconfig:
         async with connect(str(kubeconfig)) as api:
             namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE))
             await client.CoreV1Api(api).create_namespace(namespace)
-        async with cell_on(folder, kubeconfig, kubeconfig, users, authority) as running:
+        async with cell_on(folder, kubeconfig, kubeconfig, users) as running:
             yield running
 
 
 @asynccontextmanager
 async def cell_on(
-    folder: Path,
-    tests: Path,
-    controllers: Path,
-    users: Mapping[str, str] | None = None,
-    authority: Authority | None = None,
+    folder: Path, tests: Path, controllers: Path, users: Mapping[str, str] | None = None
 ) -> AsyncIterator[Cell]:
     """A cell on an API server that has its namespace: the test's kubeconfig, and the controllers'."""
     async with connect(str(tests)) as api:
-        running = Cell(api, folder, controllers, users, authority)
+        running = Cell(api, folder, controllers, users)
         try:
             await running.build()
             yield running

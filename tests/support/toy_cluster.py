@@ -44,7 +44,6 @@ from controller.core.model import (
     Role,
     Status,
     Stored,
-    Terms,
     UsersKnown,
     UsersWanted,
 )
@@ -115,7 +114,6 @@ class Toy:
         self.policy = policy or Policy()
         self.memory = Memory()
         self.users: UsersWanted | None = None
-        self.terms: Terms | None = None
         self.refused_users: set[str] = set()
         self.requests: dict[str, str] = {}
         self.paused: str | None = None
@@ -146,7 +144,6 @@ class Toy:
             request=first(self.requests),
             paused=self.paused,
             policy=self.policy,
-            terms=self.terms,
         )
 
     def _instance(self, node: Node) -> Instance:

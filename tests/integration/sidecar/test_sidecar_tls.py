@@ -15,7 +15,6 @@ import anyio
 import neo4j
 import pytest
 import trustme
-from authority import Authority
 
 from sidecar.bolt.handshake import MAGIC
 from sidecar.contract.state import CutKind, Document
@@ -23,6 +22,24 @@ from tests.integration.sidecar.conftest import Sidecar, World, cut_of, document
 
 pytestmark = pytest.mark.anyio
 HANDSHAKE = MAGIC + bytes.fromhex("00000205 00000000 00000000 00000000")
+
+
+class Authority:
+    """A CA and the files of the servers it vouches for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca = trustme.CA()
+        self.pem = self.ca.cert_pem.bytes().decode()
+        self._folder = folder
+        folder.mkdir()
+
+    def flags(self, name: str) -> dict[str, str]:
+        """Memgraph's flags for a certificate of `name`."""
+        issued = self.ca.issue_cert(name)
+        certificate, key = self._folder / "cert.pem", self._folder / "key.pem"
+        issued.cert_chain_pems[0].write_to_path(str(certificate))
+        issued.private_key_pem.write_to_path(str(key))
+        return {"bolt-cert-file": str(certificate), "bolt-key-file": str(key)}
 
 
 async def _count(session: neo4j.AsyncSession) -> int:
