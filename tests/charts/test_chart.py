@@ -63,6 +63,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "rbac": {"clientAccess": "none"},
     },
     "users": {"users": {"existingSecret": "graph-users", "controllerUser": "ops"}},
+    "tls": {"tls": {"existingSecret": "graph-tls"}},
 }
 
 
@@ -166,6 +167,8 @@ def test_the_environment_is_what_the_program_reads(objects: Objects, program: st
         "MEMGRAPH_HA_MEMGRAPH_PASSWORD",
         "MEMGRAPH_HA_USERS_DIR",
         "MEMGRAPH_HA_CONTROLLER_USER",
+        "MEMGRAPH_HA_TLS_CA_FILE",
+        "MEMGRAPH_HA_TLS_SERVER_NAME",
         "MEMGRAPH_HA_WEBHOOK_ADDRESS",  # every address is right in a pod
     }
     assert table.VARIABLES.keys() - optional <= given.keys()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,12 @@ class Cell:
         """What the test itself logs in with."""
         if users:
             self.change_users(users)
+        self.flags: tuple[str, ...] = ()
+        """More of Memgraph's, at its next start."""
+        self.variables: dict[str, str] = {}
+        """More of the controller's, at its next start."""
+        self.tls: ssl.SSLContext | None = None
+        """What the test itself connects with."""
         self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts = dict.fromkeys(range(3), 0)
@@ -89,7 +96,7 @@ class Cell:
         command = [
             sys.executable, "-m", "sandbox.memgraph", "--bolt-address", self.address(ordinal), "--bolt-port", "7687",
             "--data-directory", str(self._folder / f"data-{ordinal}"), "--init-file", str(init),
-            "--replication-restore-state-on-startup=false", "--storage-wal-file-flush-every-n-tx=1",
+            "--replication-restore-state-on-startup=false", "--storage-wal-file-flush-every-n-tx=1", *self.flags,
         ]  # fmt: skip
         self.memgraphs[ordinal] = subprocess.Popen(command, stderr=log, stdout=log)
         log.close()
@@ -130,6 +137,7 @@ class Cell:
             "MEMGRAPH_HA_CONTROLLER_USER": "ops",
             "MEMGRAPH_HA_HTTP_PORT": str(port),
             "KUBECONFIG": str(self.kubeconfig),
+            **self.variables,
         }
         log = (self._folder / f"{name}.log").open("ab")
         self.controllers[name] = subprocess.Popen([sys.executable, "-m", "controller"], stderr=log, env=environment)
@@ -181,8 +189,8 @@ class Cell:
 
     async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One statement on this very instance."""
-        uri = f"bolt://{self.address(ordinal)}:7687"
-        async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth) as driver, driver.session() as session:
+        uri, more = f"bolt://{self.address(ordinal)}:7687", {"ssl_context": self.tls} if self.tls else {}
+        async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth, **more) as driver, driver.session() as session:
             return await (await session.run(query, dict(parameters or {}))).data()
 
     async def role_becomes(self, ordinal: int, role: str) -> None:
@@ -228,23 +236,30 @@ def _in_sync(pod: client.V1Pod) -> str:
 
 
 @asynccontextmanager
-async def cell(folder: Path, users: Mapping[str, str] | None = None) -> AsyncIterator[Cell]:
-    """A running cell without controllers, on an API server of its own."""
+async def cell(
+    folder: Path, users: Mapping[str, str] | None = None, prepare: Callable[[Cell], None] = lambda _: None
+) -> AsyncIterator[Cell]:
+    """A running cell without controllers, on an API server of its own. `prepare` sees it before anything starts."""
     with api_server(folder / "kubernetes") as kubeconfig:
         async with connect(str(kubeconfig)) as api:
             namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE))
             await client.CoreV1Api(api).create_namespace(namespace)
-        async with cell_on(folder, kubeconfig, kubeconfig, users) as running:
+        async with cell_on(folder, kubeconfig, kubeconfig, users, prepare) as running:
             yield running
 
 
 @asynccontextmanager
 async def cell_on(
-    folder: Path, tests: Path, controllers: Path, users: Mapping[str, str] | None = None
+    folder: Path,
+    tests: Path,
+    controllers: Path,
+    users: Mapping[str, str] | None = None,
+    prepare: Callable[[Cell], None] = lambda _: None,
 ) -> AsyncIterator[Cell]:
     """A cell on an API server that has its namespace: the test's kubeconfig, and the controllers'."""
     async with connect(str(tests)) as api:
         running = Cell(api, folder, controllers, users)
+        prepare(running)
         try:
             await running.build()
             yield running

@@ -28,6 +28,8 @@ BY_SCHEMA: Final[list[tuple[Values, str]]] = [
     ({"memgraph": {"podAnnotations": ["a"]}}, "/memgraph/podAnnotations': got array, want object"),
     ({"memgraph": {"raiseMaxMapCount": 262144}}, "/memgraph/raiseMaxMapCount': got number, want boolean"),
     ({"memgraph": {"tolerations": {"key": "a"}}}, "/memgraph/tolerations': got object, want array"),
+    ({"memgraph": {"existing": {"statefulset": "x"}}}, "additional properties 'statefulset'"),
+    ({"tls": {"existingSecret": "Not A Name"}}, "/tls/existingSecret': 'Not A Name'"),
     ({"users": {"existingSecret": "Not A Name"}}, "/users/existingSecret': 'Not A Name'"),
     ({"users": {"controllerUser": "ops.previous"}}, "/users/controllerUser': 'ops.previous'"),
     ({"users": {"secret": "x"}}, "additional properties 'secret'"),
@@ -68,6 +70,18 @@ BY_SENTENCE: Final[list[tuple[Values, str]]] = [
     ({"memgraph": {"extraArgs": ["--noreplication-restore-state-on-startup"]}}, "failover depends on this flag"),
     ({"memgraph": {"extraArgs": ["--log-level=TRACE"]}}, "memgraph.extraArgs has --log-level=TRACE: "),
     ({"memgraph": {"extraArgs": ["--bolt-cert-file=/c"]}}, "memgraph.extraArgs has --bolt-cert-file=/c: "),
+    (
+        {"memgraph": {"existing": {"statefulSet": "mine"}}},
+        "without memgraph.existing.service: name its headless Service",
+    ),
+    ({"memgraph": {"existing": {"service": "mine"}}}, "without a statefulSet: name it, or leave all of them empty"),
+    (
+        {"memgraph": {"existing": {"statefulSet": "mine", "service": "s"}}, "networkPolicy": {"enabled": True}},
+        "networkPolicy.enabled with the StatefulSet mine needs memgraph.existing.podLabels",
+    ),
+    ({"tls": {"existingSecret": "t", "caSecret": "a", "caConfigMap": "b"}}, "both name a CA: set one of them"),
+    ({"tls": {"serverName": "graph.example"}}, "tls.serverName alone turns nothing on"),
+    ({"tls": {"caSecret": "a"}}, "Memgraph would have no certificate"),
     (
         {"webhook": {"failurePolicy": "Fail", "replicas": 1}},
         "webhook.failurePolicy is Fail with webhook.replicas 1: while that pod restarts, no pod could start",
