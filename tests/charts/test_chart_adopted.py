@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 
 import controller.settings
+from memgraph_ha.core.checks.facts import Stateful
+from memgraph_ha.core.checks.stateful import shortcomings
 
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]
@@ -77,3 +79,18 @@ def test_the_notes_name_it_and_what_looks_at_it(chart: Any) -> None:
     notes = chart.render(EXISTING, name="graph", namespace="database")["memgraph-ha/templates/NOTES.txt"]
     assert "your StatefulSet db, 2 controllers" in notes
     assert "memgraph-ha doctor --release graph" in notes
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"memgraph": {"walFlushEveryTransactions": 100}}, {"users": {"existingSecret": "u"}}]
+)
+def test_ours_has_what_one_of_yours_must_have(render: Render, values: dict[str, Any]) -> None:
+    """What doctor asks of a StatefulSet, so that neither asks for more than the other."""
+    found = {(o["kind"], o["metadata"]["name"]): o for o in render(values)}
+    variables = found["Deployment", "graph-controller"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    told = {variable["name"]: variable.get("value", "") for variable in variables}
+    known = Stateful(
+        "graph", told["MEMGRAPH_HA_SERVICE"], found["StatefulSet", "graph"], found["Service", "graph-nodes"],
+        told["MEMGRAPH_HA_ON_DIVERGED"], told["MEMGRAPH_HA_WAL_FLUSH_EVERY"],
+    )  # fmt: skip
+    assert list(shortcomings(known)) == []

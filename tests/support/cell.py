@@ -189,9 +189,12 @@ class Cell:
 
     async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One statement on this very instance."""
-        uri, more = f"bolt://{self.address(ordinal)}:7687", {"ssl_context": self.tls} if self.tls else {}
+        uri, more = f"bolt://{self.address(ordinal)}:7687", self._secured()
         async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth, **more) as driver, driver.session() as session:
             return await (await session.run(query, dict(parameters or {}))).data()
+
+    def _secured(self) -> dict[str, Any]:
+        return {"ssl_context": self.tls} if self.tls else {}
 
     async def role_becomes(self, ordinal: int, role: str) -> None:
         """Wait until the instance says so itself."""
