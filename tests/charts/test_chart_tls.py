@@ -27,6 +27,7 @@ def settings_of(objects: Objects) -> controller.settings.Settings:
 def mounted(spec: dict[str, Any], path: str) -> dict[str, Any]:
     """The volume that is mounted there into the first container."""
     (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == path)
+    volume: dict[str, Any]
     (volume,) = (v for v in spec["volumes"] if v["name"] == mount["name"])
     return volume
 

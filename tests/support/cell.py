@@ -41,7 +41,9 @@ class Cell:
     ) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
-        self.store = StateStore(api, NAMESPACE, "r-state")
+        self._api = api
+        self.release = "r"
+        """The controllers'. The StatefulSet is always called r."""
         self._folder = folder
         self.kubeconfig = kubeconfig
         self.secret = folder / "users"
@@ -59,6 +61,11 @@ class Cell:
         self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts = dict.fromkeys(range(3), 0)
+
+    @property
+    def store(self) -> StateStore:
+        """The document."""
+        return StateStore(self._api, NAMESPACE, names.state_config_map(self.release))
 
     def address(self, ordinal: int) -> str:
         """The loopback address of this instance."""
@@ -130,7 +137,8 @@ class Cell:
             **os.environ,
             "POD_NAME": name,
             "POD_NAMESPACE": NAMESPACE,
-            "MEMGRAPH_HA_RELEASE": "r",
+            "MEMGRAPH_HA_RELEASE": self.release,
+            "MEMGRAPH_HA_STATEFULSET": "r",
             "MEMGRAPH_HA_REGISTER_BY": "ip",
             "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
             "MEMGRAPH_HA_USERS_DIR": str(self.secret) if self.secret.exists() else "",

@@ -45,17 +45,17 @@ def certified(authority: trustme.CA, folder: Path) -> tuple[str, str]:
     return f"--bolt-cert-file={certificate}", f"--bolt-key-file={key}"
 
 
+def speaks_tls(it: Cell, folder: Path, authority: trustme.CA) -> None:
+    """From everybody's next start on."""
+    (folder / "ca.crt").write_text(pem(authority))
+    it.flags = certified(authority, folder)
+    it.variables = {"MEMGRAPH_HA_TLS_CA_FILE": str(folder / "ca.crt"), "MEMGRAPH_HA_TLS_SERVER_NAME": NAME}
+    it.tls = context(Tls(pem(authority), NAME))
+
+
 @pytest.fixture
 async def running(tmp_path: Path, authority: trustme.CA) -> AsyncIterator[Cell]:
-    ca = tmp_path / "ca.crt"
-    ca.write_text(pem(authority))
-
-    def prepare(it: Cell) -> None:
-        it.flags = certified(authority, tmp_path)
-        it.variables = {"MEMGRAPH_HA_TLS_CA_FILE": str(ca), "MEMGRAPH_HA_TLS_SERVER_NAME": NAME}
-        it.tls = context(Tls(pem(authority), NAME))
-
-    async with cell(tmp_path, prepare=prepare) as it:
+    async with cell(tmp_path, prepare=lambda it: speaks_tls(it, tmp_path, authority)) as it:
         it.start_controller("c-0")
         yield it
 
@@ -81,6 +81,26 @@ async def test_another_ca_beside_the_first_is_published_with_a_new_epoch(
     after = await published(running, both)
     assert (after.epoch, after.master_index, after.term) == (before.epoch + 1, before.master_index, before.term)
     assert after.reason == "TLSChanged"
+
+
+async def test_tls_is_turned_on_by_a_full_stop(tmp_path: Path, authority: trustme.CA) -> None:
+    """As docs/installation.md has it: instances with and without would not understand each other's controller."""
+    async with cell(tmp_path) as it:
+        it.start_controller("c-0")
+        before = await it.settled(main=0)
+        assert before.tls_ca == ""
+        await it.ask(0, "CREATE (:Write {id: 1})")
+        it.controllers["c-0"].kill()
+        it.controllers["c-0"].wait(10)
+        speaks_tls(it, tmp_path, authority)
+        for ordinal in range(3):
+            it.kill(ordinal)
+            await it.restart(ordinal)
+        it.start_controller("c-1")
+        await published(it, pem(authority))
+        after = await it.settled()
+        assert after.epoch > before.epoch
+        assert await it.ask(after.master_index, "MATCH (w:Write) RETURN w.id AS id") == [{"id": 1}]
 
 
 async def published(cell: Cell, ca: str) -> Document:
