@@ -151,7 +151,7 @@ conformance: $(VENV)/.dev
 
 # Once for all checkouts: 10 min the first time. Where they can't be built, the tests that need them are skipped.
 kubernetes-binaries: $(VENV)/.dev
-	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --optional >/dev/null
+	@PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build --clients --optional >/dev/null
 
 kubernetes: $(VENV)/.dev
 	@test "$$USE_EXISTING_CLUSTER" = true || PYTHONPATH=tests/kubernetes $(BIN)/python -m envtest build >/dev/null

@@ -35,6 +35,7 @@ from controller.observe import FIRST_LOGIN_S, PROBE_TIMEOUT_S, Prober
 from controller.report import Reporter
 from controller.settings import VARIABLES, Settings, from_env
 from controller.surfaces import Surfaces
+from controller.trust import Trust
 from controller.users import Users
 from controller.usersecret import UserSecret
 from sidecar.contract import logs, names
@@ -52,7 +53,9 @@ async def run(settings: Settings) -> None:
     fallback = Login(settings.username, settings.password) if settings.username else None
     secret = UserSecret(settings.users_dir, settings.controller_user, fallback)
     secret.look()
-    database = Bolt(secret.logins)
+    trust = Trust(settings.tls_ca_file, settings.tls_server_name)
+    trust.begin()
+    database = Bolt(secret.logins, lambda: trust.tls)
     async with connect(settings.kubeconfig) as api:
         store = StateStore(api, settings.namespace, names.state_config_map(settings.release))
         requests = RequestStore(api, settings.namespace, names.requests_config_map(settings.release))
@@ -82,6 +85,7 @@ async def run(settings: Settings) -> None:
             surfaces=surfaces,
             wake=wake,
             users=users,
+            tls=lambda: trust.tls,
         )
         pods = FleetStore(api, settings.namespace, settings.release)
         fleet = Fleet(pods, settings.fleet, leadership.remaining, metrics) if settings.fleet else None
@@ -100,6 +104,7 @@ async def run(settings: Settings) -> None:
                 for name in (names.state_config_map(settings.release), names.requests_config_map(settings.release)):
                     group.start_soon(cluster.watch_config_map, name, loop.look_again)
                 group.start_soon(secret.follow, wake.set)
+                group.start_soon(trust.follow, wake.set)
                 group.start_soon(leadership.campaign)
                 group.start_soon(loop.run)
                 group.start_soon(surfaces.run)

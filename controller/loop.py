@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,7 +30,7 @@ from controller.core.actions import (
 )
 from controller.core.election import pod_of
 from controller.core.memory import Memory
-from controller.core.model import Absent, Observation, Policy, ReseedOrders, Stored
+from controller.core.model import Absent, Observation, Policy, ReseedOrders, Stored, Tls
 from controller.core.plan import plan
 from controller.core.reasons import Reason
 from controller.core.status import Status, status_of
@@ -97,6 +98,7 @@ class Loop:
         surfaces: Surfaces,
         wake: Wake,
         users: Users | None = None,
+        tls: Callable[[], Tls] = Tls,
     ) -> None:
         self._identity = identity
         self._policy = policy
@@ -110,6 +112,7 @@ class Loop:
         self._surfaces = surfaces
         self._wake = wake
         self._users = users
+        self._tls = tls
         self._stored: Stored | None = None
         self._asked = Asked()
         self._orders = ReseedOrders()
@@ -213,6 +216,7 @@ class Loop:
             paused=self._asked.paused,
             users=self._users.wanted if self._users else None,
             orders=self._orders,
+            tls=self._tls(),
             unix_s=wall.timestamp(),
             pods_listed_at=self._cluster.listed_at,
             policy=self._policy,

@@ -11,7 +11,9 @@ import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
 from controller.core.logins import Login
+from controller.core.model import Tls
 from controller.ports import Denied, Refused, Rejected, Silent
+from controller.trust import context
 
 _CLASSIFY_S: Final = 0.2  # only to tell "refused" from "silent" after the driver failed
 _POOL: Final = 4  # a probe, a command and a proof at the same time, and one to spare
@@ -20,16 +22,17 @@ _POOL: Final = 4  # a probe, a command and a proof at the same time, and one to 
 class Bolt:
     """Implements ports.Database and ports.Door.
 
-    `logins` gives what to log in with, the newest first; none where Memgraph has no users. At each address, what it
-    accepted last is tried first and what it refused is tried last: a password check takes Memgraph some 0.3 s on
-    purpose, and two of them would not fit into a probe.
+    `tls` says how to speak to every address now. `logins` gives what to log in with, the newest first; none where
+    Memgraph has no users. At each address, what it accepted last is tried first and what it refused is tried last: a
+    password check takes Memgraph some 0.3 s on purpose, and two of them would not fit into a probe.
     """
 
-    def __init__(self, logins: Callable[[], tuple[Login, ...]] = tuple) -> None:
+    def __init__(self, logins: Callable[[], tuple[Login, ...]] = tuple, tls: Callable[[], Tls] = Tls) -> None:
         self._logins = logins
+        self._tls = tls
         self._accepted: dict[str, Login | None] = {}
         self._refused: dict[str, set[Login | None]] = {}
-        self._drivers: dict[tuple[str, Login | None], neo4j.AsyncDriver] = {}
+        self._drivers: dict[tuple[str, Login | None, Tls], neo4j.AsyncDriver] = {}
         # The driver warns of each lost connection; losing them is our daily work and is reported in our own words.
         logging.getLogger("neo4j").setLevel(logging.CRITICAL)
 
@@ -48,7 +51,7 @@ class Bolt:
 
     async def admits(self, address: str, login: Login, *, timeout: float) -> bool:
         """Whether this login is accepted now. Raises Refused or Silent."""
-        driver = _driver(address, login, 1)
+        driver = _driver(address, login, 1, self._tls())
         try:
             with anyio.fail_after(timeout):
                 await self._query(driver, address, "SHOW REPLICATION ROLE;", {})
@@ -81,7 +84,7 @@ class Bolt:
 
     async def aclose(self) -> None:
         """Close every pool."""
-        for address in {address for address, _ in self._drivers}:
+        for address in {address for address, _, _ in self._drivers}:
             await self.forget(address)
 
     async def _with_some_login(
@@ -124,10 +127,12 @@ class Bolt:
             raise Silent(f"{address}: {error}") from error
 
     def _pooled(self, address: str, login: Login | None) -> neo4j.AsyncDriver:
-        """A login that is refused keeps its pool until the address is forgotten: others may be using it just now."""
-        if (address, login) not in self._drivers:
-            self._drivers[address, login] = _driver(address, login, _POOL)
-        return self._drivers[address, login]
+        """A login that is refused, and a CA of before, keep their pool until the address is forgotten: others may be
+        using it just now."""
+        key = address, login, self._tls()
+        if key not in self._drivers:
+            self._drivers[key] = _driver(address, login, _POOL, key[2])
+        return self._drivers[key]
 
     async def _classify(self, address: str, error: Exception) -> None:
         """The driver says "unavailable" for a dead port and for a broken pooled connection alike."""
@@ -142,7 +147,9 @@ class Bolt:
         await stream.aclose()
 
 
-def _driver(address: str, login: Login | None, connections: int) -> neo4j.AsyncDriver:
+def _driver(address: str, login: Login | None, connections: int, tls: Tls) -> neo4j.AsyncDriver:
+    secured = context(tls)
+    more: dict[str, Any] = {"ssl_context": secured} if secured else {}
     return neo4j.AsyncGraphDatabase.driver(
         f"bolt://{address}",
         auth=(login.name, login.password) if login else None,
@@ -150,6 +157,7 @@ def _driver(address: str, login: Login | None, connections: int) -> neo4j.AsyncD
         keep_alive=True,
         telemetry_disabled=True,
         user_agent="memgraph-ha-controller",
+        **more,
     )
 
 

@@ -35,6 +35,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_MEMGRAPH_PASSWORD": "its password",
     "MEMGRAPH_HA_USERS_DIR": "a mounted Secret with every instance's users, one key a user (default: none)",
     "MEMGRAPH_HA_CONTROLLER_USER": "which of them the controller logs in as (default memgraph-ha)",
+    "MEMGRAPH_HA_TLS_CA_FILE": "PEM file of who signs the instances' certificates: speak TLS to them (default: none)",
+    "MEMGRAPH_HA_TLS_SERVER_NAME": "the name in these certificates; alone, the image's authorities are trusted "
+    "(default: none)",
     "MEMGRAPH_HA_SIDECAR_IMAGE": "image of the sidecar; without it, nobody looks after the pods with sidecars",
     "MEMGRAPH_HA_CLUSTER": "name that the label memgraph-ha.io/cluster has to carry (default: the release's name)",
     "MEMGRAPH_HA_DEFAULT": "true if pods that name no cluster belong to this release, else false (default true)",
@@ -63,6 +66,8 @@ class Settings:
     password: str
     users_dir: Path | None
     controller_user: str
+    tls_ca_file: Path | None
+    tls_server_name: str
     http_address: str
     http_port: int
     log_level: str
@@ -120,6 +125,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         password=environ.get("MEMGRAPH_HA_MEMGRAPH_PASSWORD", ""),
         users_dir=Path(users) if (users := environ.get("MEMGRAPH_HA_USERS_DIR", "").strip()) else None,
         controller_user=take("MEMGRAPH_HA_CONTROLLER_USER", str, "memgraph-ha", "a user's name"),
+        tls_ca_file=Path(file) if (file := environ.get("MEMGRAPH_HA_TLS_CA_FILE", "").strip()) else None,
+        tls_server_name=environ.get("MEMGRAPH_HA_TLS_SERVER_NAME", "").strip(),
         http_address=take("MEMGRAPH_HA_HTTP_ADDRESS", str, "0.0.0.0", "an address"),
         http_port=take("MEMGRAPH_HA_HTTP_PORT", _port, "8080", "a port number"),
         log_level=take("MEMGRAPH_HA_LOG_LEVEL", _level, "INFO", "DEBUG, INFO, WARNING or ERROR"),

@@ -14,7 +14,7 @@ from controller.core.fleet.model import Labelled
 from memgraph_ha import look
 from memgraph_ha.core import paths
 from memgraph_ha.core.checks import trialpod
-from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Right, Trial, Unknown
+from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Right, Stateful, Trial, Unknown
 from memgraph_ha.core.checks.rights import needed
 from memgraph_ha.core.status import leader_of
 from memgraph_ha.installed import Installed, place_of, release_of, variable
@@ -25,6 +25,7 @@ from webhook.core.nodes import old
 from webhook.settings import CERTIFICATE_DIR
 
 T = TypeVar("T")
+_FLUSH_EVERY: Final = "MEMGRAPH_HA_WAL_FLUSH_EVERY"
 _NAMESPACES_MAX: Final = 50
 """Six requests each; more would keep a person waiting for minutes, and -N names the one that matters."""
 
@@ -34,7 +35,8 @@ async def gather(api: Api, installed: Installed, only: list[str]) -> Facts:
     name, namespace = installed.name, installed.namespace
     deployment = await attempt(api.get(paths.apps(namespace, "deployments", f"{name}-webhook")))
     settings = _settings(deployment, installed)
-    pods = await attempt(api.all(paths.inside(namespace, "pods"), labelSelector=f"{names.INSTANCE_LABEL}={name}"))
+    state = await attempt(look.state(api, namespace, name))
+    pods = await attempt(_own_pods(api, namespace, name, state))
     lease = await attempt(look.lease(api, namespace, name))
     now = api.now()
     leader = lease if isinstance(lease, Unknown) else leader_of(lease, now)
@@ -51,14 +53,37 @@ async def gather(api: Api, installed: Installed, only: list[str]) -> Facts:
         bundles=tuple(_bundle(hook) for hook in installed.configuration.get("webhooks") or ()),
         nodes=nodes,
         pods=pods,
-        state=await attempt(look.state(api, namespace, name)),
+        state=state,
         leader=leader,
         told=told if told is not None else Unknown(why),
         logs={} if isinstance(pods, Unknown) else await _logs(api, namespace, pods),
         rights={right: await _allowed(api, installed, right) for right in wanted},
         clients=clients,
         clients_left=left,
+        stateful=await _stateful(api, namespace, name),
     )
+
+
+async def _own_pods(api: Api, namespace: str, release: str, state: Any) -> list[Any]:
+    ours = await api.all(paths.inside(namespace, "pods"), labelSelector=f"{names.INSTANCE_LABEL}={release}")
+    known = {pod["metadata"]["name"] for pod in ours}
+    instances = await look.instances(api, namespace, release, None if isinstance(state, Unknown) else state)
+    return [*ours, *(pod for pod in instances if pod["metadata"]["name"] not in known)]
+
+
+async def _stateful(api: Api, namespace: str, release: str) -> Stateful | Unknown:
+    controller = await attempt(api.get(paths.apps(namespace, "deployments", f"{release}-controller")))
+    if isinstance(controller, Unknown):
+        return controller
+    name = variable(controller, "MEMGRAPH_HA_STATEFULSET") or release
+    service_name = variable(controller, "MEMGRAPH_HA_SERVICE") or f"{release}-nodes"
+    found = await attempt(look.maybe(api, paths.apps(namespace, "statefulsets", name)))
+    service = await attempt(look.maybe(api, paths.inside(namespace, "services", service_name)))
+    for read in (found, service):
+        if isinstance(read, Unknown):
+            return read
+    on_diverged, flush = variable(controller, "MEMGRAPH_HA_ON_DIVERGED"), variable(controller, _FLUSH_EVERY)
+    return Stateful(name, service_name, found, service, on_diverged or "reseed", flush or "1")
 
 
 async def attempt(asked: Awaitable[T]) -> T | Unknown:

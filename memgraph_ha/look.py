@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from memgraph_ha.core import paths
@@ -36,10 +37,17 @@ async def lease(api: Api, namespace: str, release: str) -> Any:
     return await maybe(api, paths.inside(namespace, "leases", names.lease(release), _LEASES))
 
 
-async def component(api: Api, namespace: str, release: str, name: str) -> list[Any]:
-    """The release's own pods of this component."""
-    selector = f"{names.INSTANCE_LABEL}={release},{names.COMPONENT_LABEL}={name}"
-    return await api.all(paths.inside(namespace, "pods"), labelSelector=selector)
+async def instances(api: Api, namespace: str, release: str, state: Any) -> list[Any]:
+    """The Memgraph pods. An existing StatefulSet's have another instance label: the document names one of them."""
+    found = await api.all(paths.inside(namespace, "pods"), labelSelector=f"{names.COMPONENT_LABEL}=memgraph")
+    main = ((state or {}).get("data") or {}).get("mainPod", "")
+    adopted = re.compile(re.escape(main.rpartition("-")[0]) + r"-\d+")
+    return [
+        pod
+        for pod in found
+        if (pod["metadata"].get("labels") or {}).get(names.INSTANCE_LABEL) == release
+        or (main and adopted.fullmatch(pod["metadata"]["name"]))
+    ]
 
 
 async def ask_leader(api: Api, namespace: str, pod: str) -> tuple[Any, str]:

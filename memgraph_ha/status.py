@@ -59,8 +59,9 @@ async def where(api: Api, arguments: argparse.Namespace) -> tuple[str, str]:
 async def _view(api: Api, release: str, namespace: str) -> View:
     lease, now = await look.lease(api, namespace, release), api.now()
     told, unasked = await look.ask_leader(api, namespace, leader_of(lease, now))
+    state = await look.state(api, namespace, release)
     return view(
-        release, namespace, await look.state(api, namespace, release), lease,
-        await look.requests(api, namespace, release), await look.component(api, namespace, release, "memgraph"),
+        release, namespace, state, lease,
+        await look.requests(api, namespace, release), await look.instances(api, namespace, release, state),
         told, unasked, now,
     )  # fmt: skip

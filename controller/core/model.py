@@ -262,6 +262,14 @@ class ReseedOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """How instances are spoken to: with neither a CA (PEM) nor a server's name, without TLS."""
+
+    ca: str = ""
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything seen when a plan is made.
 
@@ -284,6 +292,7 @@ class Observation:
     other_controllers: int = 0
     users: UsersWanted | None = None
     orders: ReseedOrders = ReseedOrders()
+    tls: Tls = Tls()
     unix_s: float = 0.0
     pods_listed_at: float = 0.0
     request: Request | None = None

@@ -30,6 +30,7 @@ from controller.core.reseed import note_diverged, remark, reseed, take_reseed
 from controller.core.strangers import must_list_pods
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, settle_write, went_back
+from controller.core.tls import publish_tls
 from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
 from sidecar.contract.state import unreadable
@@ -126,7 +127,7 @@ def _serve(view: View) -> Plan:
             message = f"at the address of main {view.document.main_pod} answers the main of another database"
         return view.plan(Reason.MAIN_UNHEARD, message, None, 0.1)
     view = note_diverged(_note_registrations(view, answer), answer)
-    step = demote_second_main(view, view.main) or delete_hung_main(view, view.main)
+    step = publish_tls(view) or demote_second_main(view, view.main) or delete_hung_main(view, view.main)
     if step is not None:
         return step
     kept = keep_partner(view, answer)

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     REPLICA_REGISTERING = "ReplicaRegistering"
     REGISTRATION_DROPPED = "RegistrationDropped"
     READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
+    TLS_CHANGED = "TLSChanged"
     # Users (U)
     USERS_APPLYING = "UsersApplying"
     CREDENTIALS_REFUSED = "CredentialsRefused"

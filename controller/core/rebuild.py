@@ -100,6 +100,8 @@ def first_document(
         message="",
         writer="",
         updated_at="",
+        tls_ca=obs.tls.ca,
+        tls_server_name=obs.tls.server_name,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import wrong_values
 from helm_python import HelmError, lint
 
 import controller.initfile
@@ -62,6 +63,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "rbac": {"clientAccess": "none"},
     },
     "users": {"users": {"existingSecret": "graph-users", "controllerUser": "ops"}},
+    "tls": {"tls": {"existingSecret": "graph-tls"}},
 }
 
 
@@ -118,47 +120,21 @@ def test_helm_finds_nothing_to_complain_about() -> None:
     assert [m for m in lint(CHART, strict=True)["messages"] if m["severity"] > 1] == []
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"memgraph": {"replicas": 1}},
-        {"memgraph": {"replicas": "3"}},
-        {"memgraph": {"walFlushEveryTransactions": 0}},
-        {"memgraph": {"storage": {"size": "lots"}}},
-        {"memgraph": {"extraArgs": ["--init-file=/mine"]}},
-        {"memgraph": {"extraArgs": ["--replication_restore_state_on_startup=true"]}},
-        {"memgraph": {"extraArgs": ["--noreplication-restore-state-on-startup"]}},
-        {"memgraph": {"extraArgs": ["--log-level=TRACE"]}},
-        {"memgraph": {"terminationGracePeriodSeconds": 5}},
-        {"memgraph": {"readinessGate": "no"}},
-        {"controller": {"registerBy": "name"}},
-        {"controller": {"onNoSyncReplica": "ignore"}},
-        {"controller": {"lease": {"duration": 0}}},
-        {"controller": {"replica": 2}},
-        {"users": {"existingSecret": "Not A Name"}},
-        {"users": {"controllerUser": "ops.previous"}},
-        {"users": {"secret": "x"}},
-        {"webhook": {"port": 443}},
-        {"webhook": {"logLevel": "verbose"}},
-        {"webhook": {"failurePolicy": "Sometimes"}},
-        {"webhook": {"failurePolicy": "Fail", "replicas": 1}},
-        {"webhook": {"strict": "yes"}},
-        {"webhook": {"annotations": {"a": 1}}},
-        {"webhook": {"sidecarPullSecrets": [{"name": "x"}]}},
-        {"webhook": {"certManager": {"enable": True}}},
-        {"rbac": {"clientAccess": "everybody"}},
-        {"rbac": {"operatorRole": "yes"}},
-        {"rbac": {"viewerRole": "yes"}},
-        {"cluster": {"default": "yes"}},
-        {"cluster": {"name": "-a"}},
-        {"images": {"memgraph": {"digest": "sha256:abc"}}},
-        {"image": {}},
-    ],
-    ids=str,
-)
-def test_the_schema_refuses_bad_values(chart: Any, values: dict[str, Any]) -> None:
-    with pytest.raises(HelmError):
+@pytest.mark.parametrize(("values", "said"), wrong_values.BY_SCHEMA, ids=str)
+def test_the_schema_refuses_a_wrong_value_and_names_it(chart: Any, values: dict[str, Any], said: str) -> None:
+    with pytest.raises(HelmError) as refused:
         chart.validate_schema(values)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("values", "said"), wrong_values.BY_SENTENCE, ids=str)
+def test_values_that_contradict_each_other_are_refused_with_what_to_do(
+    chart: Any, render: Render, values: dict[str, Any], said: str
+) -> None:
+    chart.validate_schema(values)
+    with pytest.raises(HelmError) as refused:
+        render(values)
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES.keys())
@@ -191,6 +167,8 @@ def test_the_environment_is_what_the_program_reads(objects: Objects, program: st
         "MEMGRAPH_HA_MEMGRAPH_PASSWORD",
         "MEMGRAPH_HA_USERS_DIR",
         "MEMGRAPH_HA_CONTROLLER_USER",
+        "MEMGRAPH_HA_TLS_CA_FILE",
+        "MEMGRAPH_HA_TLS_SERVER_NAME",
         "MEMGRAPH_HA_WEBHOOK_ADDRESS",  # every address is right in a pod
     }
     assert table.VARIABLES.keys() - optional <= given.keys()
@@ -557,8 +535,11 @@ def test_the_notes_name_next_commands_and_warn_of_risky_values(chart: Any) -> No
     assert names.state_config_map("graph") in plain
     assert names.requests_config_map("graph") in plain
     assert "WARNING" not in plain
+    after = plain.partition("\nNext:\n")[2]
+    assert [line[:3] for line in after.splitlines() if line[:1].isdigit()] == ["1. ", "2. ", "3. "]
     risky = notes(VALUES["two instances, not the default"])
     assert risky.count("WARNING") == 2
+    assert risky.partition("\nNext:\n")[2].count("WARNING") == 0, "the last thing one reads is what to do next"
     assert "memgraph-ha.io/cluster=123" in risky
     assert "create rolebinding" in notes({"rbac": {"clientAccess": "none"}})
 

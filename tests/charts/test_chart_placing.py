@@ -11,7 +11,6 @@ import kubernetes_validate
 import pytest
 import reference_values
 import yaml
-from helm_python import HelmError
 
 from sidecar.contract import names
 
@@ -27,7 +26,10 @@ PLACED: Final = {
     "nodeSelector": {"disk": "ssd"},
     "tolerations": [{"operator": "Exists"}],
     "priorityClassName": "high",
+    "podLabels": {"tier": "data"},
+    "podAnnotations": {"linkerd.io/inject": "disabled"},
 }  # fmt: skip
+AS_GIVEN: Final = ("affinity", "nodeSelector", "tolerations", "priorityClassName")
 POLICY: Final = {"networkPolicy": {"enabled": True}}
 MATRIX: Final[dict[str, list[dict[str, Any]]]] = {
     "policy": [{}, POLICY, {"networkPolicy": {"enabled": True, "clients": [{"namespaceSelector": {}}]}}],
@@ -65,9 +67,7 @@ def test_every_object_of_the_matrix_is_valid(cell: tuple[dict[str, Any], ...], c
 def test_pods_go_where_they_are_told(render: Render) -> None:
     for component, template in templates(render(merged(({}, MATRIX["placing"][1])))).items():
         spec = template["spec"]
-        assert {key: spec[key] for key in PLACED if key != "topologySpreadConstraints"} == {
-            key: value for key, value in PLACED.items() if key != "topologySpreadConstraints"
-        }
+        assert {key: spec[key] for key in AS_GIVEN} == {key: PLACED[key] for key in AS_GIVEN}
         (spread,) = spec["topologySpreadConstraints"]
         selector = spread["labelSelector"]["matchLabels"]
         assert selector.items() <= template["metadata"]["labels"].items()
@@ -92,6 +92,18 @@ def test_extra_labels_are_on_everything_and_select_nothing(render: Render) -> No
     assert all(each["metadata"]["labels"]["team"] == "data" for each in templates(objects).values())
     for found in of_kind(objects, "Deployment", "StatefulSet", "PodDisruptionBudget"):
         assert "team" not in found["spec"]["selector"]["matchLabels"], "a selector can never be changed"
+
+
+@pytest.mark.parametrize("component", ["memgraph", "controller", "webhook"])
+def test_pods_of_one_program_get_labels_and_annotations_of_their_own(render: Render, component: str) -> None:
+    mine = {"podLabels": {"team": "data"}, "podAnnotations": {"linkerd.io/inject": "disabled"}}
+    objects = render({component: mine})
+    for other, template in templates(objects).items():
+        labels, annotations = template["metadata"]["labels"], template["metadata"].get("annotations", {})
+        assert (labels.get("team"), annotations) == (
+            ("data", mine["podAnnotations"]) if other == component else (None, {})
+        )
+    assert not [o for o in objects if "team" in o["metadata"]["labels"]], "the pods alone"
 
 
 @pytest.mark.parametrize("digest", ["", "sha256:" + "1" * 64])
@@ -151,39 +163,6 @@ def test_the_example_for_clients_reaches_memgraph_and_the_api_server(render: Ren
     assert [port["port"] for port in rule["ports"]] == [names.READ_WRITE_PORT]
     assert reached(example["spec"], None) == {443, 6443}
     assert example["spec"]["ingress"] == [{"ports": [{"port": names.ADMIN_PORT}]}]
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"memgraph": {"replicas": 1}}, "memgraph/replicas"),
-        ({"memgraph": {"replcas": 3}}, "replcas"),
-        ({"controller": {"onNoSyncReplica": "ignore"}}, "'serve', 'block'"),
-        ({"extraLabels": {"team": 1}}, "extraLabels/team"),
-        ({"networkPolicy": {"apiServerPorts": []}}, "networkPolicy/apiServerPorts"),
-        ({"webhook": {"topologySpreadConstraints": [{"maxSkew": 1}]}}, "topologyKey"),
-        ({"images": {"registry": "https://registry.example"}}, "images/registry"),
-        ({"monitoring": {"podMonitor": {"interval": "often"}}}, "monitoring/podMonitor/interval"),
-    ],
-    ids=str,
-)
-def test_a_refusal_names_the_value(chart: Any, values: dict[str, Any], said: str) -> None:
-    with pytest.raises(HelmError) as refused:
-        chart.validate_schema(values)
-    assert said in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"controller": {"lease": {"duration": 2}}}, "renewDeadline 3 and duration 2: each has to be smaller"),
-        ({"extraLabels": {"memgraph-ha.io/component": "x"}}, "extraLabels has memgraph-ha.io/component: "),
-    ],
-    ids=str,
-)
-def test_values_that_contradict_each_other_are_refused(render: Render, values: dict[str, Any], said: str) -> None:
-    with pytest.raises(HelmError, match=said):
-        render(values)
 
 
 def test_every_value_has_a_meaning() -> None:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import existing
 import pytest
+from envtest import binaries, versions
 from envtest.control_plane import ControlPlane, control_plane
 from envtest.failure import Unavailable
 from existing import Existing
@@ -28,6 +29,14 @@ def unavailable(reason: Unavailable) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(str(reason))
     pytest.skip(str(reason))
+
+
+def client_program(name: str) -> Path:
+    """helm, helm3 or kubectl, or the test is skipped."""
+    try:
+        return binaries.find(name, versions.wanted())
+    except Unavailable as reason:
+        unavailable(reason)
 
 
 @contextmanager

@@ -25,6 +25,14 @@ def serving(release: Release, **settings: str) -> Iterator[Webhook]:
     """Started, listening, its caBundle in place; called by its address, since there is no Service network."""
     release.cluster.needs_calls()
     forget_bundles(release)
+    with running(release, **settings) as webhook:
+        call_by_url(release, webhook.port)
+        yield webhook
+
+
+@contextmanager
+def running(release: Release, **settings: str) -> Iterator[Webhook]:
+    """Started, listening, its caBundle in place. The configuration is as it was applied: nobody can call it."""
     environment = os.environ | {
         "MEMGRAPH_HA_RELEASE": release.name, "POD_NAMESPACE": release.namespace,
         "MEMGRAPH_HA_SIDECAR_IMAGE": "memgraph-ha-sidecar:test", "MEMGRAPH_HA_WEBHOOK_ADDRESS": "127.0.0.1",
@@ -35,7 +43,6 @@ def serving(release: Release, **settings: str) -> Iterator[Webhook]:
         webhook = Webhook(process)
         try:
             webhook.wait_for_all("Listening", "BundleInPlace", "NodesSeen")
-            call_by_url(release, webhook.port)
             yield webhook
         finally:
             process.kill()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +41,9 @@ class Cell:
     ) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
-        self.store = StateStore(api, NAMESPACE, "r-state")
+        self._api = api
+        self.release = "r"
+        """The controllers'. The StatefulSet is always called r."""
         self._folder = folder
         self.kubeconfig = kubeconfig
         self.secret = folder / "users"
@@ -49,9 +52,20 @@ class Cell:
         """What the test itself logs in with."""
         if users:
             self.change_users(users)
+        self.flags: tuple[str, ...] = ()
+        """More of Memgraph's, at its next start."""
+        self.variables: dict[str, str] = {}
+        """More of the controller's, at its next start."""
+        self.tls: ssl.SSLContext | None = None
+        """What the test itself connects with."""
         self.memgraphs: dict[int, subprocess.Popen[bytes]] = {}
         self.controllers: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts = dict.fromkeys(range(3), 0)
+
+    @property
+    def store(self) -> StateStore:
+        """The document."""
+        return StateStore(self._api, NAMESPACE, names.state_config_map(self.release))
 
     def address(self, ordinal: int) -> str:
         """The loopback address of this instance."""
@@ -89,7 +103,7 @@ class Cell:
         command = [
             sys.executable, "-m", "sandbox.memgraph", "--bolt-address", self.address(ordinal), "--bolt-port", "7687",
             "--data-directory", str(self._folder / f"data-{ordinal}"), "--init-file", str(init),
-            "--replication-restore-state-on-startup=false", "--storage-wal-file-flush-every-n-tx=1",
+            "--replication-restore-state-on-startup=false", "--storage-wal-file-flush-every-n-tx=1", *self.flags,
         ]  # fmt: skip
         self.memgraphs[ordinal] = subprocess.Popen(command, stderr=log, stdout=log)
         log.close()
@@ -123,13 +137,15 @@ class Cell:
             **os.environ,
             "POD_NAME": name,
             "POD_NAMESPACE": NAMESPACE,
-            "MEMGRAPH_HA_RELEASE": "r",
+            "MEMGRAPH_HA_RELEASE": self.release,
+            "MEMGRAPH_HA_STATEFULSET": "r",
             "MEMGRAPH_HA_REGISTER_BY": "ip",
             "MEMGRAPH_HA_HTTP_ADDRESS": "127.0.0.1",
             "MEMGRAPH_HA_USERS_DIR": str(self.secret) if self.secret.exists() else "",
             "MEMGRAPH_HA_CONTROLLER_USER": "ops",
             "MEMGRAPH_HA_HTTP_PORT": str(port),
             "KUBECONFIG": str(self.kubeconfig),
+            **self.variables,
         }
         log = (self._folder / f"{name}.log").open("ab")
         self.controllers[name] = subprocess.Popen([sys.executable, "-m", "controller"], stderr=log, env=environment)
@@ -181,9 +197,12 @@ class Cell:
 
     async def ask(self, ordinal: int, query: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One statement on this very instance."""
-        uri = f"bolt://{self.address(ordinal)}:7687"
-        async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth) as driver, driver.session() as session:
+        uri, more = f"bolt://{self.address(ordinal)}:7687", self._secured()
+        async with neo4j.AsyncGraphDatabase.driver(uri, auth=self.auth, **more) as driver, driver.session() as session:
             return await (await session.run(query, dict(parameters or {}))).data()
+
+    def _secured(self) -> dict[str, Any]:
+        return {"ssl_context": self.tls} if self.tls else {}
 
     async def role_becomes(self, ordinal: int, role: str) -> None:
         """Wait until the instance says so itself."""
@@ -228,23 +247,30 @@ def _in_sync(pod: client.V1Pod) -> str:
 
 
 @asynccontextmanager
-async def cell(folder: Path, users: Mapping[str, str] | None = None) -> AsyncIterator[Cell]:
-    """A running cell without controllers, on an API server of its own."""
+async def cell(
+    folder: Path, users: Mapping[str, str] | None = None, prepare: Callable[[Cell], None] = lambda _: None
+) -> AsyncIterator[Cell]:
+    """A running cell without controllers, on an API server of its own. `prepare` sees it before anything starts."""
     with api_server(folder / "kubernetes") as kubeconfig:
         async with connect(str(kubeconfig)) as api:
             namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=NAMESPACE))
             await client.CoreV1Api(api).create_namespace(namespace)
-        async with cell_on(folder, kubeconfig, kubeconfig, users) as running:
+        async with cell_on(folder, kubeconfig, kubeconfig, users, prepare) as running:
             yield running
 
 
 @asynccontextmanager
 async def cell_on(
-    folder: Path, tests: Path, controllers: Path, users: Mapping[str, str] | None = None
+    folder: Path,
+    tests: Path,
+    controllers: Path,
+    users: Mapping[str, str] | None = None,
+    prepare: Callable[[Cell], None] = lambda _: None,
 ) -> AsyncIterator[Cell]:
     """A cell on an API server that has its namespace: the test's kubeconfig, and the controllers'."""
     async with connect(str(tests)) as api:
         running = Cell(api, folder, controllers, users)
+        prepare(running)
         try:
             await running.build()
             yield running

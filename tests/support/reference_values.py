@@ -19,6 +19,8 @@ USUAL: Final = {
     "nodeSelector": "As of any pod",
     "tolerations": "As of any pod",
     "priorityClassName": "As of any pod",
+    "podLabels": "More labels of its pods; extraLabels are on everything",
+    "podAnnotations": "Annotations of its pods",
     "controller": "Of controller and webhook",
     "memgraph": "Of Memgraph; 3.5 or newer",
 }

@@ -44,6 +44,7 @@ from controller.core.model import (
     Role,
     Status,
     Stored,
+    Tls,
     UsersKnown,
     UsersWanted,
 )
@@ -114,6 +115,7 @@ class Toy:
         self.policy = policy or Policy()
         self.memory = Memory()
         self.users: UsersWanted | None = None
+        self.tls = Tls()
         self.refused_users: set[str] = set()
         self.requests: dict[str, str] = {}
         self.paused: str | None = None
@@ -138,6 +140,7 @@ class Toy:
             replicas_wanted=len(self.nodes),
             other_controllers=self.other_controllers,
             users=self.users,
+            tls=self.tls,
             orders=ReseedOrders(self.order, self.order_version),
             unix_s=1_000_000.0 + self.now,
             pods_listed_at=self.pods_listed_at,

@@ -16,6 +16,31 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 memgraph-ha.io/component: {{ index . 1 }}
 {{- end }}
 
+{{/* The Memgraph pods' StatefulSet, its Service, and labels that its pods alone have: ours, or an existing one's. */}}
+{{- define "memgraph-ha.statefulSet" -}}
+{{ .Values.memgraph.existing.statefulSet | default (include "memgraph-ha.name" .) }}
+{{- end }}
+{{- define "memgraph-ha.service" -}}
+{{ .Values.memgraph.existing.service | default (printf "%s-nodes" (include "memgraph-ha.name" .)) }}
+{{- end }}
+{{- define "memgraph-ha.memgraphSelector" -}}
+{{- if .Values.memgraph.existing.podLabels -}}
+{{ toYaml .Values.memgraph.existing.podLabels }}
+{{- else -}}
+{{ include "memgraph-ha.selector" (list . "memgraph") }}
+{{- end -}}
+{{- end }}
+
+{{/* What holds the CA of Memgraph's certificate, as a volume's source; nothing without TLS. */}}
+{{- define "memgraph-ha.ca" -}}
+{{- $tls := .Values.tls -}}
+{{- if $tls.caConfigMap -}}
+configMap: {name: {{ $tls.caConfigMap }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- else if or $tls.caSecret $tls.existingSecret -}}
+secret: {secretName: {{ $tls.caSecret | default $tls.existingSecret }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- end -}}
+{{- end }}
+
 {{/* list root component -> labels of an object */}}
 {{- define "memgraph-ha.labels" -}}
 app.kubernetes.io/name: memgraph-ha

@@ -83,6 +83,19 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class Stateful:
+    """The Memgraph pods' StatefulSet and its Service, raw, None where there is none; and what the controller was told:
+    both names, `controller.onDiverged` and `memgraph.walFlushEveryTransactions`."""
+
+    name: str
+    service_name: str
+    found: Any
+    service: Any
+    on_diverged: str
+    wal_flush: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything. `now`: seconds since 1970. `state` is None where there is no document."""
 
@@ -101,6 +114,7 @@ class Facts:
     """Of Memgraph containers."""
     rights: Mapping[Right, bool | Unknown]
     clients: Sequence[Client] | Unknown
+    stateful: Stateful | Unknown
     clients_left: int = 0
     """Labelled namespaces that were not looked at."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from memgraph_ha.core.checks import admission, clients, database, platform, rights
+from memgraph_ha.core.checks import admission, clients, database, platform, rights, stateful
 from memgraph_ha.core.checks.facts import Facts, Finding, Level
 
 CHECKS: Final[dict[str, Callable[[Facts], Iterable[Finding]]]] = {
@@ -23,6 +23,7 @@ CHECKS: Final[dict[str, Callable[[Facts], Iterable[Finding]]]] = {
     "pods with sidecars": clients.fleet,
     "kubelets": platform.kubelets,
     "Memgraph versions": database.versions,
+    "StatefulSet": stateful.stateful,
     "Memgraph flags": database.flags,
     "readiness gates": database.readiness,
     "users": database.users,

@@ -36,7 +36,9 @@ def main() -> int:
 def _build(arguments: argparse.Namespace) -> int:
     names = ["etcd", versions.API_SERVER, versions.CONTROLLER_MANAGER]
     try:
-        for path in binaries.build([*names, *([versions.SCHEDULER] if arguments.scheduler else [])], arguments.version):
+        scheduler = [versions.SCHEDULER] if arguments.scheduler else []
+        clients = versions.CLIENTS if arguments.clients else []
+        for path in binaries.build([*names, *scheduler, *clients], arguments.version):
             print(path)
     except Unavailable as error:
         print(error, file=sys.stderr)
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build etcd, kube-apiserver and kube-controller-manager, once")
     build.add_argument("--optional", action="store_true", help="exit 0 although it failed, but for CI=true")
+    build.add_argument("--clients", action="store_true", help=f"{', '.join(versions.CLIENTS)}, too")
     up = commands.add_parser("up", help="start a control plane; its kubeconfig is printed")
     up.add_argument("--controller-manager", action="store_true", help="with Deployments, garbage collection, ...")
     for command in (build, up):

@@ -36,6 +36,8 @@ API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-m
 KUBELET, KUBE_PROXY, KUBECTL = "kubelet", "kube-proxy", "kubectl"
 OF_KUBERNETES = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY, KUBECTL)
 """What its module pins: all that `cmd/` has of use here."""
+CLIENTS = (KUBECTL, "helm", "helm3")
+"""What a person or a tool installs with."""
 
 
 @dataclass(frozen=True, slots=True)

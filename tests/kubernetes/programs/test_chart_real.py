@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 from envtest.control_plane import ControlPlane
 from helm_python import Config
+from managed import becomes, cluster_wide, components, everything, pods
 from plain_client import Object, PlainClient
-from real import admin_of, started
+from real import admin_of
 from release import APPLY, CHART, RESTRICTED, path_of, render
 
 from controller.kube.client import connect
@@ -30,60 +29,17 @@ OURS_AT_RUN_TIME = {
 
 
 @pytest.fixture(scope="module")
-def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """With a controller-manager: Deployments and the StatefulSet get pods, what is deleted takes its own along."""
-    with started(tmp_path_factory.mktemp("managed"), controller_manager=True) as cluster:
-        admin = admin_of(cluster)
-        admin.made("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
-        becomes(200, 30, lambda: admin.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default").code)
-        yield cluster
-
-
-@pytest.fixture(scope="module")
 def admin(managed: ControlPlane) -> PlainClient:
-    return admin_of(managed)
+    admin = admin_of(managed)
+    admin.made("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
+    becomes(200, 30, lambda: admin.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default").code)
+    return admin
 
 
 @pytest.fixture(scope="module")
 def helm(managed: ControlPlane) -> Iterator[Config]:
     with Config(kubeconfig_path=managed.kubeconfig, namespace=NAMESPACE) as config:
         yield config
-
-
-def becomes(expected: object, seconds: float, look: Callable[[], object]) -> None:
-    """Wait for what controllers will have done."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while (found := look()) != expected and time.monotonic() < deadline:
-        pause.wait(0.2)
-    assert found == expected
-
-
-def pods(admin: PlainClient) -> dict[str, Object]:
-    """By name; those that are being deleted don't count."""
-    items = admin.get(f"/api/v1/namespaces/{NAMESPACE}/pods").body["items"]
-    return {p["metadata"]["name"]: p for p in items if "deletionTimestamp" not in p["metadata"]}
-
-
-def components(admin: PlainClient) -> dict[str, int]:
-    """How many pods each component has."""
-    found: dict[str, int] = {}
-    for pod in pods(admin).values():
-        component = pod["metadata"]["labels"]["memgraph-ha.io/component"]
-        found[component] = found.get(component, 0) + 1
-    return found
-
-
-def everything(admin: PlainClient) -> set[str]:
-    """Every object in the namespace, of every kind the API server has."""
-    found = set()
-    named = [group["preferredVersion"]["groupVersion"] for group in admin.get("/apis").body["groups"]]
-    for group in ["/api/v1", *(f"/apis/{name}" for name in named)]:
-        for resource in admin.get(group).body["resources"]:
-            if resource["namespaced"] and "list" in resource["verbs"]:
-                path = f"{group}/namespaces/{NAMESPACE}/{resource['name']}"
-                items = admin.get(path).body["items"]
-                found |= {f"{resource['name']}/{item['metadata']['name']}" for item in items}
-    return {one for one in found if not one.startswith("events/")}
 
 
 @pytest.mark.parametrize("values", [{}, SMALL], ids=["defaults", "small"])
@@ -98,13 +54,13 @@ def test_a_strict_api_server_accepts_every_object(admin: PlainClient, values: Ob
 def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config, managed: ControlPlane) -> None:
     """Under the restricted standard; what the programs made survives; nothing is left but what is the user's."""
     before = {"serviceaccounts/default", "configmaps/kube-root-ca.crt"}
-    becomes(before, 30, lambda: everything(admin))
+    becomes(before, 30, lambda: everything(admin, NAMESPACE))
     helm.install(CHART, NAME, SMALL, namespace=NAMESPACE, timeout=60)
-    becomes({"controller": 2, "webhook": 1, "memgraph": 2}, 60, lambda: components(admin))
+    becomes({"controller": 2, "webhook": 1, "memgraph": 2}, 60, lambda: components(admin, NAMESPACE))
     bundle, state = live_like_programs(admin, managed.kubeconfig)
     helm.upgrade(CHART, NAME, {}, namespace=NAMESPACE, reset_values=True, timeout=60)
     # The controller is told of the flush interval: its roll-out begins, and without a kubelet no pod becomes ready.
-    becomes({"controller": 3, "webhook": 2, "memgraph": 3}, 60, lambda: components(admin))
+    becomes({"controller": 3, "webhook": 2, "memgraph": 3}, 60, lambda: components(admin, NAMESPACE))
     becomes(True, 60, lambda: "--storage-wal-file-flush-every-n-tx=1" in arguments(admin, "graph-2"))
     assert [w["clientConfig"].get("caBundle") for w in admin.get(CONFIGURATION).body["webhooks"]] == [bundle, bundle]
     assert admin.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/graph-state").body == state
@@ -112,11 +68,9 @@ def test_installed_upgraded_and_removed(admin: PlainClient, helm: Config, manage
     assert complaints(admin) == []
     helm.uninstall(NAME, timeout=60)
     claims = {f"persistentvolumeclaims/data-graph-{ordinal}" for ordinal in range(3)}
-    becomes(claims | OURS_AT_RUN_TIME, 30, lambda: everything(admin) - before)
+    becomes(claims | OURS_AT_RUN_TIME, 30, lambda: everything(admin, NAMESPACE) - before)
     assert admin.get(CONFIGURATION).code == 404
-    for kind in ("clusterroles", "clusterrolebindings"):
-        items = admin.get(f"/apis/rbac.authorization.k8s.io/v1/{kind}").body["items"]
-        assert [item["metadata"]["name"] for item in items if "graph" in item["metadata"]["name"]] == []
+    assert cluster_wide(admin, NAME) == set()
 
 
 def live_like_programs(admin: PlainClient, kubeconfig: Path) -> tuple[str, Object]:
@@ -146,7 +100,9 @@ async def let_a_namespace_in(kubeconfig: Path) -> None:
 
 def arguments(admin: PlainClient, name: str) -> list[str]:
     """Of the first container of this pod; empty if there is none now."""
-    found: list[str] = pods(admin).get(name, {"spec": {"containers": [{"args": []}]}})["spec"]["containers"][0]["args"]
+    found: list[str] = pods(admin, NAMESPACE).get(name, {"spec": {"containers": [{"args": []}]}})["spec"]["containers"][
+        0
+    ]["args"]
     return found
 
 

@@ -13,7 +13,7 @@ from published import published
 
 from memgraph_ha.core.checks.clients import quantity
 from memgraph_ha.core.checks.database import FLAGS
-from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Level, Trial, Unknown
+from memgraph_ha.core.checks.facts import Bundle, Client, Facts, Level, Stateful, Trial, Unknown
 from memgraph_ha.core.checks.rights import needed
 from memgraph_ha.core.checks.table import CHECKS, examine, text
 from sidecar.contract import names
@@ -43,6 +43,36 @@ def node(version: str) -> Any:
     return {"metadata": {"name": "node-1"}, "status": {"nodeInfo": {"kubeletVersion": version}}}
 
 
+def stateful_set() -> Any:
+    """With everything that failover needs."""
+    container = {
+        "name": "db", "ports": [{"name": "bolt"}], "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "args": ["--init-file=/i", "--storage_wal_file_flush_every_n_tx=1"],
+    }  # fmt: skip
+    spec = {
+        "containers": [{"name": "exporter"}, container], "initContainers": [{"name": "reseed"}],
+        "readinessGates": [{"conditionType": names.IN_SYNC_CONDITION}],
+    }  # fmt: skip
+    template = {"metadata": {"labels": {names.COMPONENT_LABEL: "memgraph"}}, "spec": spec}
+    whole = {"podManagementPolicy": "Parallel", "serviceName": "db-nodes", "volumeClaimTemplates": [{}]}
+    return {"spec": {**whole, "template": template}}
+
+
+SERVICE: Any = {"spec": {"clusterIP": "None", "publishNotReadyAddresses": True}}
+WHOLE = Stateful("db", "db-nodes", stateful_set(), SERVICE, "reseed", "1")
+
+
+def without(*path: str, **changes: Any) -> Mapping[str, Any]:
+    """The StatefulSet without what the path leads to; the path's `db` is Memgraph's container."""
+    found = stateful_set()
+    *way, last = path
+    inside = found["spec"]
+    for step in way:
+        inside = inside["containers"][1] if step == "db" else inside[step]
+    inside[last] = changes.pop("instead", None)
+    return {"stateful": replace(WHOLE, found=found, **changes)}
+
+
 CLIENT = Client(Namespace("apps", ON), Trial(injected()), True, pods=[injected()])
 INSTANCE: Any = {"pod": "graph-0", "lacks_users": [], "problem": None}
 WELL = Facts(
@@ -59,6 +89,7 @@ WELL = Facts(
     logs={"graph-0": "You are running Memgraph v3.12.0\n"},
     rights=dict.fromkeys(needed("graph"), True),
     clients=[CLIENT],
+    stateful=WHOLE,
 )
 
 
@@ -101,7 +132,29 @@ def other_unpulled() -> Any:
 
 
 E, W, U = Level.ERROR, Level.WARNING, Level.UNKNOWN
+PAGE, FLUSH = "docs/installation.md", "--storage-wal-file-flush-every-n-tx=1"
+POD = ("template", "spec")
 TABLE: dict[str, tuple[str, Mapping[str, Any], Level, str, str]] = {
+    "a StatefulSet that can't be read": ("StatefulSet", {"stateful": DENIED}, U, "not allowed", "more rights"),
+    "no StatefulSet": (
+        "StatefulSet", {"stateful": replace(WHOLE, found=None)}, E, "there is no StatefulSet db", "helm upgrade"
+    ),
+    "one pod after the other": ("StatefulSet", without("podManagementPolicy"), E, "not Parallel", PAGE),
+    "no volumes": ("StatefulSet", without("volumeClaimTemplates"), E, "gone with its pod", PAGE),
+    "another Service": ("StatefulSet", without("serviceName", instead="db"), E, "told db-nodes", PAGE),
+    "no label": ("StatefulSet", without("template", "metadata", "labels"), E, "=memgraph: they could be", PAGE),
+    "no init-file": ("StatefulSet", without(*POD, "db", "args", instead=[FLUSH]), E, "a second main", PAGE),
+    "another flush interval": (
+        "StatefulSet", {"stateful": replace(WHOLE, wal_flush="100")}, E, "is 1, and the controller was told 100", PAGE
+    ),
+    "no readiness gate in the template": ("StatefulSet", without(*POD, "readinessGates"), W, "the last copy", PAGE),
+    "no preStop": ("StatefulSet", without(*POD, "db", "lifecycle"), W, "instead of switching over", PAGE),
+    "nobody re-seeds": ("StatefulSet", without(*POD, "initContainers"), W, "set it to manual", PAGE),
+    "no Service": ("StatefulSet", {"stateful": replace(WHOLE, service=None)}, E, "no Service db-nodes", PAGE),
+    "a Service for the ready alone": (
+        "StatefulSet", {"stateful": replace(WHOLE, service={"spec": {"clusterIP": "None"}})}, E,
+        "publishNotReadyAddresses", PAGE,
+    ),
     "nobody leads": ("failover", {"leader": ""}, E, "no controller leads", "kubectl -n database logs"),
     "no document": ("failover", {"state": None}, E, "there is no document", "logs"),
     "clients are cut": (
@@ -219,6 +272,10 @@ def test_what_each_check_finds(check: str, changes: Mapping[str, Any], level: Le
 
 
 QUIET: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "flags and their values in two words": (
+        "StatefulSet", without(*POD, "db", "args", instead=["--init-file", "/i", *FLUSH.split("=")])
+    ),
+    "nobody is to re-seed": ("StatefulSet", without(*POD, "initContainers", on_diverged="manual")),
     "a quota that the sidecar meets": (
         "quotas",
         client(quotas=[quota("requests.cpu", "1", "100m"), quota("pods", "5")]),
