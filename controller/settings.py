@@ -38,6 +38,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "MEMGRAPH_HA_TLS_CA_FILE": "PEM file of who signs the instances' certificates: speak TLS to them (default: none)",
     "MEMGRAPH_HA_TLS_SERVER_NAME": "the name in these certificates; alone, the image's authorities are trusted "
     "(default: none)",
+    "MEMGRAPH_HA_CUT_ON_CHANGE": "false: sidecars end no connection when the main changes (default true)",
     "MEMGRAPH_HA_SIDECAR_IMAGE": "image of the sidecar; without it, nobody looks after the pods with sidecars",
     "MEMGRAPH_HA_CLUSTER": "name that the label memgraph-ha.io/cluster has to carry (default: the release's name)",
     "MEMGRAPH_HA_DEFAULT": "true if pods that name no cluster belong to this release, else false (default true)",
@@ -108,6 +109,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     policy = Policy(
         on_no_sync_replica=take("MEMGRAPH_HA_ON_NO_SYNC_REPLICA", OnNoSyncReplica, "serve", "serve or block"),
         wal_flush_every=take("MEMGRAPH_HA_WAL_FLUSH_EVERY", _count, "1", "a number of transactions"),
+        cut_on_change=take("MEMGRAPH_HA_CUT_ON_CHANGE", _one_of("true", "false"), "true", "true or false") == "true",
         on_diverged=take("MEMGRAPH_HA_ON_DIVERGED", OnDiverged, "reseed", "reseed or manual"),
         probe_interval_s=seconds("MEMGRAPH_HA_PROBE_INTERVAL_S", "0.5"),
         cut_settle_s=seconds("MEMGRAPH_HA_CUT_SETTLE_S", "0.25"),

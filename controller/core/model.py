@@ -227,6 +227,7 @@ class Policy:
     reader_grace_s: float = 3.0  # a lag that comes and goes closes no read connection (three of the main's checks)
     restarts_s: float = 60.0  # P-F3: a main that was given up twice within this does not come back before its partner
     wal_flush_every: int = 1  # P-F3, P-N3: above 1 a main that lost power may have lost what its partner has
+    cut_on_change: bool = True  # false leaves it to a former main to refuse writes (P-N1)
     silent_probes: int = 3  # P-F1
     refused_probes: int = 2  # P-F1
     # P-U: how long a `cut` waits for users. Without the wait a password that was taken back works for a few seconds

@@ -30,7 +30,7 @@ from controller.core.reseed import note_diverged, remark, reseed, take_reseed
 from controller.core.strangers import must_list_pods
 from controller.core.switchover import switch_over
 from controller.core.term import begin_term, settle_write, went_back
-from controller.core.tls import publish_tls
+from controller.core.tls import publish_cutting, publish_tls
 from controller.core.users import apply_users, denied
 from controller.core.view import View, ordinal_of, readers, serving
 from sidecar.contract.state import unreadable
@@ -139,6 +139,7 @@ def _serve(view: View) -> Plan:
         return view.plan(Reason.UNPROTECTED, f"the storage mode of {view.document.main_pod} replicates nothing")
     step = (
         switch_over(view, answer)
+        or publish_cutting(view)
         or drop_unfit(view, answer)
         or apply_users(view)
         or gain_partner(view, answer)

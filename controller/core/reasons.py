@@ -62,6 +62,7 @@ class Reason(StrEnum):
     REGISTRATION_DROPPED = "RegistrationDropped"
     READ_ADDRESSES_CHANGED = "ReadAddressesChanged"
     TLS_CHANGED = "TLSChanged"
+    CUTTING_CHANGED = "CuttingChanged"
     # Users (U)
     USERS_APPLYING = "UsersApplying"
     CREDENTIALS_REFUSED = "CredentialsRefused"

@@ -102,6 +102,7 @@ def first_document(
         updated_at="",
         tls_ca=obs.tls.ca,
         tls_server_name=obs.tls.server_name,
+        cut_on_change=obs.policy.cut_on_change,
     )
 
 

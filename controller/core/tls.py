@@ -1,4 +1,4 @@
-"""What sidecars are told of TLS follows what the controller itself uses."""
+"""What sidecars are told of TLS follows what the controller itself uses; whether they cut, what the operator chose."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def publish_tls(view: View) -> Plan | None:
     if wanted.ca or wanted.server_name:
         message = f"instances are spoken to by TLS; their certificates have to be for {named}"
     return view.publish(Reason.TLS_CHANGED, message, tls_ca=wanted.ca, tls_server_name=wanted.server_name)
+
+
+def publish_cutting(view: View) -> Plan | None:
+    """Publish whether a change of main ends connections. No new epoch: nothing that a connection leads to changes."""
+    wanted = view.obs.policy.cut_on_change
+    if view.document.cut_on_change == wanted:
+        return None
+    message = f"sidecars {'cut' if wanted else 'do not cut'} their connections when the main changes"
+    return view.publish(Reason.CUTTING_CHANGED, message, cut_on_change=wanted)

@@ -24,13 +24,15 @@ _TOLD_S = 60.0
 
 @contextmanager
 def _without_cutting(scene: Scene) -> Iterator[None]:
-    """`cutOnChange: "false"` in the document, and every sidecar knows."""
-    state = names.state_config_map(scene.installation.name)
+    """`helm upgrade` with `sidecar.cutOnChange: false`; and back."""
+    release = scene.installation
     try:
-        scene.installation.kubectl("patch", "configmap", state, "--type=merge", '-p={"data":{"cutOnChange":"false"}}')
+        release.upgrade({**scene.values, "sidecar": {"cutOnChange": False}})
+        until(lambda: "still on" if release.document().cut_on_change else "", _TOLD_S, "cutting is off")
         yield
     finally:
-        scene.installation.kubectl("patch", "configmap", state, "--type=merge", '-p={"data":{"cutOnChange":null}}')
+        release.upgrade(scene.values)
+        until(lambda: "" if release.document().cut_on_change else "still off", _TOLD_S, "cutting is on again")
 
 
 @long

@@ -30,6 +30,7 @@ def test_defaults() -> None:
         ("MEMGRAPH_HA_LEASE_DURATION_S", "500ms"),
         ("MEMGRAPH_HA_DEFAULT", "maybe"),
         ("MEMGRAPH_HA_CLIENT_ACCESS", "everybody"),
+        ("MEMGRAPH_HA_CUT_ON_CHANGE", "no"),
         ("MEMGRAPH_HA_HTTP_PORT", "70000"),
         ("MEMGRAPH_HA_LOG_LEVEL", "LOUD"),
     ],

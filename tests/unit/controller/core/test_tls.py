@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from toy_cluster import Toy, serving
 
 from controller.core.actions import Publish
-from controller.core.model import Found, Tls
+from controller.core.model import Found, Policy, Tls
 from controller.core.reasons import Reason
 from sidecar.contract.state import Document, Phase
 
@@ -73,3 +75,24 @@ def test_what_does_not_answer_by_the_new_tls_is_published_as_before() -> None:
     for _ in range(10):
         toy.step()
     assert told(toy) == OLD
+
+
+def test_whether_sidecars_cut_is_published_without_a_new_epoch() -> None:
+    """And a value written into the document by hand is taken back."""
+    toy = serving()
+    before = document(toy)
+    toy.policy = replace(toy.policy, cut_on_change=False)
+    toy.settle()
+    assert (document(toy).cut_on_change, document(toy).epoch) == (False, before.epoch)
+    assert [plan.reason for plan in toy.log if isinstance(plan.action, Publish)][-1] is Reason.CUTTING_CHANGED
+    assert isinstance(toy.stored, Found)
+    toy.stored = replace(toy.stored, document=replace(document(toy), cut_on_change=True))
+    toy.settle()
+    assert document(toy).cut_on_change is False
+
+
+def test_the_first_document_says_whether_sidecars_cut() -> None:
+    toy = Toy(policy=Policy(cut_on_change=False))
+    toy.settle()
+    documents = [plan.action.document for plan in toy.log if isinstance(plan.action, Publish)]
+    assert {each.cut_on_change for each in documents} == {False}
