@@ -77,13 +77,15 @@ class Instance:
 
 
 @contextmanager
-def instances(namespace: str, pods: Sequence[str], auth: tuple[str, str] | None = None) -> Iterator[list[Instance]]:
-    """All of them at once. Raises Unanswered."""
+def instances(
+    namespace: str, pods: Sequence[str], auth: tuple[str, str] | None = None, scheme: str = "bolt"
+) -> Iterator[list[Instance]]:
+    """All of them at once. `scheme` bolt+ssc: by TLS, whoever signed. Raises Unanswered."""
     if not pods:
         yield []
         return
     with forwarded(namespace, f"pod/{pods[0]}", BOLT) as port:
-        uri = f"bolt://127.0.0.1:{port}"
+        uri = f"{scheme}://127.0.0.1:{port}"
         driver = neo4j.GraphDatabase.driver(uri, auth=auth, connection_timeout=_CONNECT_S, telemetry_disabled=True)
-        with driver, instances(namespace, pods[1:], auth) as others:
+        with driver, instances(namespace, pods[1:], auth, scheme) as others:
             yield [Instance(pods[0], driver), *others]

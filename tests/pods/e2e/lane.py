@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import Cluster, kubectl
+from plain_client import Object
+
+from e2e import workloads
+from e2e.cluster import Cluster, apply, kubectl
 from e2e.installation import Installation, values
 from e2e.ledgers import Ledgers
 from e2e.publications import Publications
@@ -19,17 +22,29 @@ _GONE_S = 300.0
 
 
 @contextmanager
-def lane(cluster: Cluster, name: str, folder: Path, web: int, **more: Any) -> Iterator[Scene]:
-    """Installed, with so many app pods (and one of a StatefulSet) that write; all of it is gone afterwards."""
+def lane(
+    cluster: Cluster,
+    name: str,
+    folder: Path,
+    web: int,
+    secrets: Sequence[Object] = (),
+    environment: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Iterator[Scene]:
+    """Installed, with so many app pods (and one of a StatefulSet) that write; all of it is gone afterwards.
+
+    `secrets` are in the release's namespace before the release is, `environment` is the apps'.
+    """
     apps = f"{name}-apps"
     installation = Installation(cluster, name, name, folder)
     given = values(cluster={"default": False}, **more)
+    apply([workloads.namespace(name), *secrets])
     installation.install(given)
     installation.settle()
     ledgers, publications = Ledgers(cluster, [apps]), Publications(installation)
     found = Scene(cluster, installation, apps, ledgers, publications, Timings(), None, given)
     try:
-        found.start_apps({"memgraph-ha.io/cluster": name}, web=web)
+        found.start_apps({"memgraph-ha.io/cluster": name}, web=web, environment=environment)
         yield found
     finally:
         ledgers.stop()

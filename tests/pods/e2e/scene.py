@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,11 +43,18 @@ class Scene:
     values: Object = field(default_factory=dict)
     """What the release was installed with, or upgraded to last."""
 
-    def start_apps(self, labels: dict[str, str] | None = None, web: int = _WEB_PODS, store: int = 1) -> None:
+    def start_apps(
+        self,
+        labels: dict[str, str] | None = None,
+        web: int = _WEB_PODS,
+        store: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """A labelled namespace, a Deployment and a StatefulSet; they write when this returns."""
-        app = image("controller")
+        app, more = image("controller"), environment or {}
         apply([workloads.namespace(self.apps, **workloads.INJECTED, **(labels or {})), workloads.program(self.apps)])
-        apply([workloads.deployment(self.apps, WEB, app, web), workloads.stateful_set(self.apps, STORE, app, store)])
+        stateful = workloads.stateful_set(self.apps, STORE, app, store, **more)
+        apply([workloads.deployment(self.apps, WEB, app, web, **more), stateful])
         until(self._unready, APPS_S, f"the apps in {self.apps} are Ready with sidecars")
         self.all_write(time.time())
 

@@ -7,7 +7,8 @@ where `GET /ledger?boot=B&from=N` says that everything of this process before li
 waits a moment for the rest to be taken: what was acknowledged last counts most.
 
 Settings (environment): POD_NAME, MEMGRAPH_URI (set by the webhook), HTTP_PORT, COUNT (writes of each worker before the
-program ends by itself with exit code 0; 0: never), MANAGED_EVERY_S (over all such workers), AUTO_EVERY_S, LINGER_S.
+program ends by itself with exit code 0; 0: never), MANAGED_EVERY_S (over all such workers), AUTO_EVERY_S, LINGER_S,
+MEMGRAPH_USER and MEMGRAPH_PASSWORD.
 """
 
 from __future__ import annotations
@@ -161,7 +162,9 @@ def main() -> NoReturn:
     count = int(settings.get("COUNT", "0"))
     ledger = Ledger()
     serve(ledger, int(settings.get("HTTP_PORT", "8000")))
-    driver = GraphDatabase.driver(settings.get("MEMGRAPH_URI", "bolt://localhost:7687"))
+    user = settings.get("MEMGRAPH_USER")
+    auth = (user, settings["MEMGRAPH_PASSWORD"]) if user else None
+    driver = GraphDatabase.driver(settings.get("MEMGRAPH_URI", "bolt://localhost:7687"), auth=auth)
     writer = Writer(driver, ledger)
     signal.signal(signal.SIGTERM, lambda *_: writer.stopping.set())
     pace, auto = float(settings.get("MANAGED_EVERY_S", "0.1")), float(settings.get("AUTO_EVERY_S", "0.5"))
