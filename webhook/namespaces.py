@@ -1,8 +1,9 @@
 """What is known of a pod's namespace, by live GETs with a very short memory.
 
-A pod often follows its namespace's label by a second, so an answer counts for one second only; that still makes a
-roll-out of hundreds of pods two GETs a second: reviews that come while one is under way wait for it. An older answer
-serves only while the API server does not answer.
+A roll-out of hundreds of pods is two GETs a second: an answer counts for one second, and reviews that come while one is
+under way wait for it. But a pod often follows its namespace's label at once: that there is no label counts for no time
+at all, or the first pod of a new namespace would be without its sidecar. An older answer serves only while the API
+server does not answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 import anyio
 
+from sidecar.contract import names
 from sidecar.contract.logs import emit
 from webhook.core.model import Json, Namespace, OldNode
 from webhook.ports import ApiProblem, Labelled, PlaceApi
@@ -52,10 +54,16 @@ class Namespaces:
         return replace(await self._shared(name), old_nodes=self._old_nodes())
 
     async def _shared(self, name: str) -> Namespace:
-        flight = self._flights.get(name)
-        if flight is not None:
-            await flight.done.wait()
-            return flight.found
+        under_way = self._flights.get(name)
+        if under_way is not None:
+            await under_way.done.wait()
+            if _enabled(under_way.found):
+                return under_way.found
+            # It may have been read just before the label was set; the next look-up has begun after this review came.
+            under_way = self._flights.get(name)
+            if under_way is not None:
+                await under_way.done.wait()
+                return under_way.found
         flight = self._flights[name] = _Flight(Namespace(name, None))
         try:
             flight.found = await self._look(name)
@@ -66,7 +74,7 @@ class Namespaces:
 
     async def _look(self, name: str) -> Namespace:
         read_at, known = self._known.get(name, (float("-inf"), Namespace(name, None)))
-        if self._now() - read_at <= FRESH_S:
+        if _enabled(known) and self._now() - read_at <= FRESH_S:
             return known
         remembered = self._now() - read_at <= STALE_S
         found: list[Labelled] = []
@@ -114,6 +122,10 @@ class _Warned:
             namespace=self._namespace, message=str(error), remembered=self._remembered,
         )  # fmt: skip
         return True
+
+
+def _enabled(namespace: Namespace) -> bool:
+    return (namespace.labels or {}).get(names.INJECT_LABEL) == names.INJECT_ENABLED
 
 
 def _first(ranges: Iterable[tuple[Json, ...]]) -> tuple[Json, ...]:

@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from sidecar.contract import names
 from webhook import namespaces
 from webhook.core.model import Namespace, OldNode
 from webhook.namespaces import Namespaces
@@ -16,13 +17,14 @@ from webhook.nodes import Nodes
 from webhook.ports import ApiProblem, Labelled
 
 pytestmark = pytest.mark.anyio
+ENABLED = {names.INJECT_LABEL: names.INJECT_ENABLED}
 
 
 class FakeApi:
     """A namespace API with a switch for each kind of call, and nothing else."""
 
     def __init__(self) -> None:
-        self.labels: Mapping[str, str] = {"a": "1"}
+        self.labels: Mapping[str, str] = {**ENABLED, "a": "1"}
         self.ranges: tuple[Any, ...] = ({"spec": {}},)
         self.up = self.limits_up = True
         self.calls = 0
@@ -61,7 +63,7 @@ def anyio_backend() -> str:
 async def test_within_a_second_one_look_up_serves_all() -> None:
     api, clock = FakeApi(), Clock()
     lookup = Namespaces(api, clock)
-    assert [(await lookup.get("apps")).labels for _ in range(3)] == [{"a": "1"}] * 3
+    assert [(await lookup.get("apps")).labels for _ in range(3)] == [{**ENABLED, "a": "1"}] * 3
     assert api.calls == 1
 
 
@@ -76,16 +78,57 @@ async def test_reviews_at_the_same_time_share_one_look_up() -> None:
         for _ in range(10):
             tasks.start_soon(get)
     assert (api.calls, {one.name for one in found}, len(found)) == (1, {"apps"}, 10)
-    assert all(one.labels == {"a": "1"} for one in found)
+    assert all(one.labels == {**ENABLED, "a": "1"} for one in found)
 
 
 async def test_a_new_label_is_seen_a_second_later() -> None:
     api, clock = FakeApi(), Clock()
     lookup = Namespaces(api, clock)
     await lookup.get("apps")
-    api.labels = {"a": "2"}
+    api.labels = {**ENABLED, "a": "2"}
     clock.now += namespaces.FRESH_S + 0.1
-    assert (await lookup.get("apps")).labels == {"a": "2"}
+    assert (await lookup.get("apps")).labels == {**ENABLED, "a": "2"}
+
+
+async def test_a_label_that_was_not_there_is_looked_for_each_time() -> None:
+    """The first pod of a namespace follows its label within a second."""
+    api = FakeApi()
+    lookup = Namespaces(api, Clock())
+    api.labels = {}
+    await lookup.get("apps")
+    api.labels = ENABLED
+    assert (await lookup.get("apps")).labels == ENABLED
+
+
+async def test_a_label_that_comes_during_a_look_up_is_seen_by_who_came_after_it() -> None:
+    """The look-up under way was answered before the label was set."""
+    api, found, asked, go = FakeApi(), dict[str, Namespace](), anyio.Event(), anyio.Event()
+    api.labels = {}
+    answer = api.namespace
+
+    async def slow(name: str) -> Labelled:
+        read = await answer(name)
+        asked.set()
+        await go.wait()
+        return read
+
+    api.namespace = slow  # type: ignore[method-assign]
+    lookup = Namespaces(api, Clock())
+
+    async def get(who: str) -> None:
+        found[who] = await lookup.get("apps")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(get, "before")
+        await asked.wait()
+        api.labels = ENABLED
+        for number in range(5):
+            tasks.start_soon(get, f"after {number}")
+        await anyio.lowlevel.checkpoint()
+        go.set()
+    assert found.pop("before").labels == {}
+    assert [one.labels for one in found.values()] == [ENABLED] * 5
+    assert api.calls == 2, "those five share one"
 
 
 async def test_what_was_read_lately_serves_while_the_api_server_is_down() -> None:
@@ -94,7 +137,7 @@ async def test_what_was_read_lately_serves_while_the_api_server_is_down() -> Non
     await lookup.get("apps")
     api.up = False
     clock.now += namespaces.STALE_S - 1
-    assert (await lookup.get("apps")).labels == {"a": "1"}
+    assert (await lookup.get("apps")).labels == {**ENABLED, "a": "1"}
     clock.now += 2
     assert (await lookup.get("apps")).labels is None
 
@@ -108,14 +151,14 @@ async def test_a_namespace_never_read_is_unknown_while_the_api_server_is_down() 
 async def test_everything_that_is_known_of_the_place_comes_along() -> None:
     old = (OldNode("n", "v1.29.0"),)
     found = await Namespaces(FakeApi(), Clock(), lambda: old).get("apps")
-    assert found == Namespace("apps", {"a": "1"}, {"b": "2"}, ({"spec": {}},), old)
+    assert found == Namespace("apps", {**ENABLED, "a": "1"}, {"b": "2"}, ({"spec": {}},), old)
 
 
 async def test_without_its_limit_ranges_a_namespace_is_still_known() -> None:
     api, clock = FakeApi(), Clock()
     api.limits_up = False
     lookup = Namespaces(api, clock)
-    assert await lookup.get("apps") == Namespace("apps", {"a": "1"}, {"b": "2"})
+    assert await lookup.get("apps") == Namespace("apps", {**ENABLED, "a": "1"}, {"b": "2"})
     api.limits_up = True
     clock.now += 2
     assert (await lookup.get("apps")).limit_ranges == ({"spec": {}},)
