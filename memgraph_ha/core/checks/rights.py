@@ -46,10 +46,14 @@ def sidecars(facts: Facts) -> Iterator[Finding]:
         if isinstance(client.may_read, Unknown):
             yield unknown(f"whether sidecars in {name} may read the document", client.may_read)
         elif not client.may_read:
+            labelled = (client.namespace.labels or {}).get(names.INJECT_LABEL) == names.INJECT_ENABLED
             role = names.sidecar_role(facts.release)
+            by_label = "look at the leading controller's log" if labelled else "the label will bring it"
             yield Finding(
-                Level.ERROR, f"sidecars in {name} may not read ConfigMap {names.state_config_map(facts.release)}",
-                "with rbac.clientAccess perNamespace, look at the leading controller's log; else kubectl -n "
+                Level.ERROR if labelled else Level.WARNING,
+                f"sidecars in {name} may not read ConfigMap {names.state_config_map(facts.release)}"
+                f"{'' if labelled else ' yet'}",
+                f"with rbac.clientAccess perNamespace, {by_label}; else kubectl -n "
                 f"{facts.namespace} create rolebinding {role}-{name} --role={role} "
                 f"--group=system:serviceaccounts:{name}",
             )  # fmt: skip

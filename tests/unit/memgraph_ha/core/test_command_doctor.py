@@ -182,6 +182,10 @@ TABLE: dict[str, tuple[str, Mapping[str, Any], Level, str, str]] = {
         "rights of sidecars", client(may_read=False), E, "sidecars in apps may not read ConfigMap graph-state",
         "create rolebinding graph-sidecar-apps --role=graph-sidecar --group=system:serviceaccounts:apps",
     ),
+    "sidecars may not read before the label": (
+        "rights of sidecars", client(may_read=False, namespace=Namespace("apps", {})), W,
+        "sidecars in apps may not read ConfigMap graph-state yet", "the label will bring it",
+    ),
     "nobody may ask": ("rights of sidecars", client(may_read=DENIED), U, "whether sidecars in apps", "more rights"),
     "not injected": (
         "a pod on trial", client(trial=Trial(pod())), E, "a new pod in apps is not injected",
