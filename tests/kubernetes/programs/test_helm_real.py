@@ -169,17 +169,23 @@ def test_a_tool_that_applies_again_and_again_leaves_the_ca_bundle(
         states = place.states_since(version)
         # The first application to what Helm made is a change: of who owns the fields.
         assert states == [[bundle, bundle]] * (1 if began == "helm" else 0)
+        kubectl("replace", "-f", values_file(tmp_path, configuration_in(manifests.read_text())))
+        assert place.bundles() == [None, None], "who replaces instead of applying does take it away"
+        becomes([bundle, bundle], 10, place.bundles)
     diff = kubectl.run(
         "diff", "--server-side", "--field-manager=argocd-controller", "--force-conflicts", "-f", manifests
     )
     assert (diff.returncode, diff.stdout) == (0, ""), "a third time would change nothing"
-    rendered = [found for found in objects_in(manifests.read_text()) if found["kind"].startswith("Mutating")]
-    assert [w["clientConfig"].get("caBundle") for w in rendered[0]["webhooks"]] == [None, None]
 
 
-def test_an_existing_stateful_set_is_adopted_and_made_anew(
-    place: Place, kubectl: Tool, tmp_path: Path
-) -> None:
+def configuration_in(rendered: str) -> Object:
+    """The webhook configuration, which the chart never gives a caBundle."""
+    (found,) = (each for each in objects_in(rendered) if each["kind"] == "MutatingWebhookConfiguration")
+    assert all("caBundle" not in hook["clientConfig"] for hook in found["webhooks"])
+    return found
+
+
+def test_an_existing_stateful_set_is_adopted_and_made_anew(place: Place, kubectl: Tool, tmp_path: Path) -> None:
     """docs/installation.md's way: podManagementPolicy can't be changed in place, so the StatefulSet is made anew."""
     admin, name = place.admin, place.name
     text = (CHART / "examples" / "existing-statefulset.yaml").read_text().replace("memgraph-ha", name)
