@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports unit simulate windows planted scenarios conformance kubernetes \
-  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool pods images \
+  kubernetes-binaries sandbox memgraph-bench failover bench drivers neo4j fuzz admission fuzz-admission reference promtool pods pods-shell images \
   constraints clean
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make kubernetes         the stand-in API server compared with a real one, row by row (JSON=path; KUBERNETES_VERSION)'
 	@echo 'make pods               a Kubernetes of three nodes with real pods, and everything that breaks in it; Linux, root'
 	@echo '                        (JSON=path; PODS_SHORT=1: some minutes; PODS_ROLLOUTS=100)'
+	@echo 'make pods-shell         a shell with kubectl and helm in such a Kubernetes, which ends with it'
 	@echo 'make simulate           controllers, sidecars and simulated Memgraphs under virtual time, faults drawn from seeds'
 	@echo '                        (SEEDS=200, FIRST=0, JSON=path; SEED=7 tells the story of one)'
 	@echo 'make windows            what the protocol cannot close, brought about and measured (RUNS=200, JSON=path)'
@@ -160,6 +161,9 @@ kubernetes: $(VENV)/.dev
 # Real kubelets, containers and cables; what they miss on this machine is named. What a failed test leaves is in .pods.
 pods: $(VENV)/.dev
 	@PODS_JSON='$(JSON)' PYTHONPATH=tests/pods:tests/kubernetes:tests/support $(BIN)/python -m pods run -q tests/pods/e2e
+
+pods-shell: $(VENV)/.dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests/pods:tests/kubernetes:tests/support $(BIN)/python -m pods shell
 
 images:
 	@$(PYTHON) build_images.py $(if $(TOOL),--tool '$(TOOL)') $(if $(REGISTRY),--registry '$(REGISTRY)') \

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import kubernetes_validate
 import pytest
+import yaml
 
 import controller.settings
 from memgraph_ha.core.checks.facts import Stateful
 from memgraph_ha.core.checks.stateful import shortcomings
 
+CHART: Final = Path(__file__).parents[2] / "charts" / "memgraph-ha"
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]
 EXISTING: Final = {
@@ -94,3 +97,19 @@ def test_ours_has_what_one_of_yours_must_have(render: Render, values: dict[str, 
         told["MEMGRAPH_HA_ON_DIVERGED"], told["MEMGRAPH_HA_WAL_FLUSH_EVERY"],
     )  # fmt: skip
     assert list(shortcomings(known)) == []
+
+
+def test_the_example_lacks_nothing_and_mounts_what_the_release_makes(render: Render) -> None:
+    service, stateful = yaml.safe_load_all((CHART / "examples" / "existing-statefulset.yaml").read_text())
+    for found in (service, stateful):
+        kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
+    known = Stateful("memgraph", "memgraph-nodes", stateful, service, "reseed", "1")
+    assert list(shortcomings(known)) == []
+    (ours,) = (o for o in render(name="memgraph-ha") if o["kind"] == "StatefulSet")
+    spec, mine = stateful["spec"]["template"]["spec"], ours["spec"]["template"]["spec"]
+    for key in ("command", "args", "env", "volumeMounts"):
+        assert spec["initContainers"][0][key] == mine["initContainers"][0][key]
+    assert spec["volumes"] == mine["volumes"]
+    (container,), (own,) = spec["containers"], mine["containers"]
+    assert container["ports"] == own["ports"]
+    assert set(container["args"]) <= set(own["args"])

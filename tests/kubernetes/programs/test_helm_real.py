@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from envtest.control_plane import ControlPlane
 from helm import Tool, objects_in, templated, tool, values_file
 from managed import becomes, cluster_wide, components, everything, pods
@@ -20,6 +21,9 @@ from real import admin_of
 from real_release import Release
 from release import CHART, RESTRICTED
 from webhook_process import CONFIGURATIONS, running
+
+from memgraph_ha.core.checks.facts import Stateful
+from memgraph_ha.core.checks.stateful import shortcomings
 
 pytestmark = pytest.mark.timeout(240)
 TRIED: Object = {
@@ -165,12 +169,60 @@ def test_a_tool_that_applies_again_and_again_leaves_the_ca_bundle(
         states = place.states_since(version)
         # The first application to what Helm made is a change: of who owns the fields.
         assert states == [[bundle, bundle]] * (1 if began == "helm" else 0)
+        kubectl("replace", "-f", values_file(tmp_path, configuration_in(manifests.read_text())))
+        assert place.bundles() == [None, None], "who replaces instead of applying does take it away"
+        becomes([bundle, bundle], 10, place.bundles)
     diff = kubectl.run(
         "diff", "--server-side", "--field-manager=argocd-controller", "--force-conflicts", "-f", manifests
     )
     assert (diff.returncode, diff.stdout) == (0, ""), "a third time would change nothing"
-    rendered = [found for found in objects_in(manifests.read_text()) if found["kind"].startswith("Mutating")]
-    assert [w["clientConfig"].get("caBundle") for w in rendered[0]["webhooks"]] == [None, None]
+
+
+def configuration_in(rendered: str) -> Object:
+    """The webhook configuration, which the chart never gives a caBundle."""
+    (found,) = (each for each in objects_in(rendered) if each["kind"] == "MutatingWebhookConfiguration")
+    assert all("caBundle" not in hook["clientConfig"] for hook in found["webhooks"])
+    return found
+
+
+def test_an_existing_stateful_set_is_adopted_and_made_anew(place: Place, kubectl: Tool, tmp_path: Path) -> None:
+    """docs/installation.md's way: podManagementPolicy can't be changed in place, so the StatefulSet is made anew."""
+    admin, name = place.admin, place.name
+    text = (CHART / "examples" / "existing-statefulset.yaml").read_text().replace("memgraph-ha", name)
+    wanted = tmp_path / "wanted.yaml"
+    wanted.write_text(text.replace(f"{name}.io", "memgraph-ha.io"))
+    service, whole = objects_in(wanted.read_text())
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(yaml.safe_dump_all([service, stripped(whole)]))
+    kubectl("apply", "-f", bare)
+    values = {"memgraph": {"existing": {"statefulSet": "memgraph", "service": "memgraph-nodes"}}}
+    helm = tool("helm", tmp_path, place.cluster.kubeconfig)
+    said = helm("install", name, CHART, "-n", name, "-f", values_file(tmp_path, values))
+    assert "your StatefulSet memgraph" in said
+    path = f"/apis/apps/v1/namespaces/{name}/statefulsets"
+    assert [item["metadata"]["name"] for item in admin.get(path).body["items"]] == ["memgraph"]
+    assert len(lacks(admin, path)) > 5
+    kubectl("-n", name, "delete", "statefulset", "memgraph", "--cascade=orphan")
+    kubectl("apply", "-f", wanted)
+    assert lacks(admin, path) == []
+
+
+def stripped(whole: Object) -> Object:
+    """As somebody has it who knew nothing of failover."""
+    spec = whole["spec"]["template"]["spec"]
+    container = {key: spec["containers"][0][key] for key in ("name", "image", "volumeMounts")}
+    container["volumeMounts"] = container["volumeMounts"][:1]
+    bare = {"containers": [container], "securityContext": spec["securityContext"]}
+    template = {"metadata": {"labels": {"app": "memgraph"}}, "spec": bare}
+    return {**whole, "spec": {**whole["spec"], "podManagementPolicy": "OrderedReady", "template": template}}
+
+
+def lacks(admin: PlainClient, path: str) -> list[str]:
+    """What doctor says of it as the API server has it."""
+    found = admin.get(f"{path}/memgraph").body
+    service = admin.get(f"/api/v1/namespaces/{found['metadata']['namespace']}/services/memgraph-nodes").body
+    known = Stateful("memgraph", "memgraph-nodes", found, service, "reseed", "1")
+    return [message for _, message in shortcomings(known)]
 
 
 def next_commands(said: str) -> list[str]:
