@@ -11,7 +11,7 @@ from plain_client import Object
 from pods.faults import Faults
 
 from e2e import placing, workloads
-from e2e.catalogue import MEMGRAPH, published
+from e2e.catalogue import MEMGRAPH
 from e2e.cluster import Failed, alive, apply, condition, container_status, kubectl
 from e2e.database import instances
 from e2e.forms import long
@@ -179,29 +179,29 @@ def test_an_ex_main_killed_in_place_comes_back_as_a_replica(scene: Scene, faults
 
 @long
 def test_a_lost_nodes_pods_are_freed_by_the_out_of_service_taint(scene: Scene, faults: Faults) -> None:
-    node = placing.main_with_leader(scene, together=False)
-    before = scene.calm()
+    """A replica's: a main that hangs has its pod deleted for it, whatever its kubelet says (P-F7)."""
+    placing.spread(scene)
+    scene.calm()
     release = scene.installation
+    lost = next(pod for pod in release.pods("memgraph") if pod["metadata"]["labels"][names.ROLE_LABEL] == "replica")
+    name, uid, node = lost["metadata"]["name"], lost["metadata"]["uid"], lost["spec"]["nodeName"]
     began = time.time()
     faults.lose(node)
     try:
-        published(scene, before.epoch)
         placing.node_is(scene, node, "Unknown")
-        # Perhaps another one by now: who hangs has its pod deleted, and the scheduler may not know of its node yet.
-        uid = release.pod(before.main_pod)["metadata"]["uid"]
-        release.kubectl("delete", "pod", before.main_pod, "--wait=false")
-        stuck = release.pod(before.main_pod)["metadata"]
+        release.kubectl("delete", "pod", name, "--wait=false")
+        stuck = release.pod(name)["metadata"]
         assert stuck["uid"] == uid
         assert "deletionTimestamp" in stuck
         kubectl("taint", "node", node, f"{OUT_OF_SERVICE}=nodeshutdown:NoExecute")
 
         def elsewhere() -> str:
-            pod = release.pod(before.main_pod)
+            pod = release.pod(name)
             where = pod["spec"].get("nodeName", "")
             moved = pod["metadata"]["uid"] != uid and where not in ("", node) and ready_pod(pod)
             return "" if moved else f"{pod['metadata']['uid']} on {where or 'no node'}, {pod['status'].get('phase')}"
 
-        until(elsewhere, 240.0, f"{before.main_pod} is Ready on another node")
+        until(elsewhere, 240.0, f"{name} is Ready on another node")
         release.settle()
     finally:
         faults.restore(node)
