@@ -89,7 +89,7 @@ def _workload(
     looks = [(p, look_at(p, namespace, chosen)) for p in pods]
     wrong = [(p["metadata"]["name"], f) for p, f in looks if f is not None and f.health is not Health.CURRENT]
     if not wrong:
-        return Explanation(target, namespace.name, True, verdict, (f"{len(looks)} live pods, all as they should be",))
+        return Explanation(target, namespace.name, True, verdict, (_well(len(looks)),))
     notes = tuple(f"pod {name}: {facts.why}" for name, facts in wrong)
     owner = Owner(str(obj.get("kind")), obj["metadata"]["name"])
     return Explanation(
@@ -122,3 +122,7 @@ def _trouble(pod: Any) -> tuple[str, ...]:
         if container.get("restartCount", 0) > 0 and not container.get("ready"):
             return (f"the sidecar was restarted {container['restartCount']} times and is not ready",)
     return ()
+
+
+def _well(pods: int) -> str:
+    return f"{pods} live pod{'' if pods == 1 else 's'}, all as they should be" if pods else "it has no pods now"

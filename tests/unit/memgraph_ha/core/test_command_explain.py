@@ -117,9 +117,7 @@ def test_the_pods_of_a_workload_are_looked_at() -> None:
     found = explain("deployment/web", deployment(), ON, [OURS], pods)
     assert found.notes == ("pod old: it lacks the sidecar that it would get today",)
     assert found.next == ("kubectl -n apps rollout restart deployment/web",)
-    assert explain("deployment/web", deployment(), ON, [OURS], pods[:1]).notes == (
-        "1 live pods, all as they should be",
-    )
+    assert explain("deployment/web", deployment(), ON, [OURS], pods[:1]).notes == ("1 live pod, all as they should be",)
 
 
 def test_without_a_release_that_is_what_is_said() -> None:
