@@ -176,6 +176,22 @@ class Cell:
         body = client.V1ConfigMap(metadata=metadata, data={"switchover": "any"})
         await self._core.create_namespaced_config_map(NAMESPACE, body)
 
+    async def request(self, key: str, value: str = "test") -> None:
+        """What the command writes into a ConfigMap that is there or not; until it was taken."""
+        name = names.requests_config_map(self.release)
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data={key: value})
+        try:
+            await self._core.create_namespaced_config_map(NAMESPACE, body)
+        except client.ApiException:
+            merge = "application/merge-patch+json"
+            await self._core.patch_namespaced_config_map(name, NAMESPACE, {"data": {key: value}}, _content_type=merge)
+        with anyio.fail_after(_SETTLE_S):
+            while True:
+                found = await self._core.read_namespaced_config_map(name, NAMESPACE)
+                if key not in (found.data or {}):
+                    return
+                await anyio.sleep(0.02)
+
     async def settled(self, *, main: int | None = None, other_than: int | None = None) -> Document:
         """Wait until the document serves, is protected and names the expected main."""
         document: Document | None = None

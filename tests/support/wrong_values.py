@@ -38,6 +38,7 @@ BY_SCHEMA: Final[list[tuple[Values, str]]] = [
     ({"controller": {"lease": {"duration": 0}}}, "/controller/lease/duration': exclusiveMinimum"),
     ({"controller": {"probeInterval": "500ms"}}, "/controller/probeInterval': got string, want number"),
     ({"controller": {"replica": 2}}, "additional properties 'replica'"),
+    ({"sidecar": {"cutOnChange": "no"}}, "/sidecar/cutOnChange': got string, want boolean"),
     ({"webhook": {"port": 443}}, "/webhook/port': minimum"),
     ({"webhook": {"logLevel": "verbose"}}, "value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
     ({"webhook": {"failurePolicy": "Sometimes"}}, "value must be one of 'Ignore', 'Fail'"),

@@ -57,7 +57,7 @@ def versions(facts: Facts) -> Iterator[Finding]:
     if len(found) > 1:
         yield Finding(
             Level.WARNING, f"instances run several images: {', '.join(sorted(found))}",
-            f"wait for the roll-out: kubectl -n {facts.namespace} rollout status statefulset/{facts.release}",
+            f"wait for the roll-out: kubectl -n {facts.namespace} rollout status statefulset/{_stateful_name(facts)}",
         )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def readiness(facts: Facts) -> Iterator[Finding]:
         if names.IN_SYNC_CONDITION not in gates:
             yield Finding(
                 Level.WARNING, f"{name} has no readiness gate: a roll-out may take the last copy",
-                "helm upgrade --set memgraph.readinessGate=true",
+                "helm upgrade --set memgraph.readinessGate=true; a StatefulSet of yours needs it in its template",
             )  # fmt: skip
             continue
         conditions = (pod.get("status") or {}).get("conditions") or ()
@@ -107,6 +107,10 @@ def users(facts: Facts) -> Iterator[Finding]:
                 Level.ERROR, f"{instance['pod']} refuses the controller's credentials",
                 "check users.existingSecret or controller.credentialsSecret (docs/users.md)",
             )  # fmt: skip
+
+
+def _stateful_name(facts: Facts) -> str:
+    return facts.release if isinstance(facts.stateful, Unknown) else facts.stateful.name
 
 
 def _container(pod: Any) -> Any:

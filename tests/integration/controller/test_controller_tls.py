@@ -90,13 +90,16 @@ async def test_tls_is_turned_on_by_a_full_stop(tmp_path: Path, authority: trustm
         before = await it.settled(main=0)
         assert before.tls_ca == ""
         await it.ask(0, "CREATE (:Write {id: 1})")
+        await it.request("pause")
         it.controllers["c-0"].kill()
         it.controllers["c-0"].wait(10)
         speaks_tls(it, tmp_path, authority)
+        it.start_controller("c-1")
         for ordinal in range(3):
             it.kill(ordinal)
             await it.restart(ordinal)
-        it.start_controller("c-1")
+            await it.role_becomes(ordinal, "replica")
+        await it.request("resume")
         await published(it, pem(authority))
         after = await it.settled()
         assert after.epoch > before.epoch
