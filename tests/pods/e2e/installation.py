@@ -62,6 +62,10 @@ class Installation:
         """`helm upgrade --wait`."""
         self._helm("upgrade", given)
 
+    def roll_back(self) -> None:
+        """`helm rollback --wait` to what was before the last upgrade."""
+        run("helm", "rollback", self.name, "--namespace", self.namespace, "--wait", f"--timeout={HELM_S}s")
+
     def uninstall(self) -> None:
         """`helm uninstall --wait`."""
         run("helm", "uninstall", self.name, "--namespace", self.namespace, "--wait", f"--timeout={HELM_S}s")

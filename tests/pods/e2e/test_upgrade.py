@@ -23,6 +23,7 @@ from sidecar.contract import names
 
 pytestmark = pytest.mark.timeout(1200)
 _TAG = "next"
+_PARTS = ("memgraph", "controller", "webhook")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,18 @@ def test_old_and_new_sidecars_side_by_side_and_then_all_new(scene: Scene, other_
     _keep(scene, "sidecar-image", began)
 
     _replace_the_old_ones(scene, other_image)
+
+
+@long
+def test_the_chart_is_rolled_back_under_load(scene: Scene) -> None:
+    """An upgrade that makes every pod of the release anew, taken back; the document is no part of either."""
+    scene.calm()
+    began = time.time()
+    scene.installation.upgrade({**scene.values, "extraLabels": {"e2e.memgraph-ha.io/taken-back": "yes"}})
+    scene.installation.roll_back()
+    sound(scene, began)
+    labels = [pod["metadata"]["labels"] for part in _PARTS for pod in scene.installation.pods(part)]
+    assert not [one for one in labels if "e2e.memgraph-ha.io/taken-back" in one]
 
 
 def _replace_the_old_ones(scene: Scene, other_image: str) -> None:
