@@ -8,6 +8,11 @@ from pathlib import Path
 
 from envtest.failure import Unavailable
 
+
+class NotBuilt(Exception):
+    """One of our images can't be built: that is our own fault, not the machine's. The text is what was said."""
+
+
 _TAIL = 3000
 """Characters of what a failed command said: enough for pip's and apt's last complaint."""
 

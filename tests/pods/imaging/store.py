@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from envtest import binaries, go, versions
+from envtest.failure import Unavailable
 
 from imaging import buildah, index
 from imaging.recipes import Recipe
@@ -52,10 +53,13 @@ def _folder() -> Path:
 
 def _bud(recipe: Recipe, dockerfile: Path, python: str) -> None:
     with index.access() as mounts:
-        buildah.run(
-            "buildah", "bud", "--quiet", "--layers", *mounts, "--build-arg", f"PYTHON_IMAGE={python}",
-            "--file", str(dockerfile), "--tag", recipe.image, str(recipe.context),
-        )  # fmt: skip
+        try:
+            buildah.run(
+                "buildah", "bud", "--quiet", "--layers", *mounts, "--build-arg", f"PYTHON_IMAGE={python}",
+                "--file", str(dockerfile), "--tag", recipe.image, str(recipe.context),
+            )  # fmt: skip
+        except Unavailable as error:
+            raise buildah.NotBuilt(str(error)) from error
 
 
 def _compile(recipe: Recipe) -> None:

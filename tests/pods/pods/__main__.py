@@ -16,6 +16,7 @@ from pathlib import Path
 import imaging
 from envtest import binaries, versions
 from envtest.failure import DidNotStart, Unavailable
+from imaging.buildah import NotBuilt
 
 from pods import needs, outside
 from pods.cluster import cluster
@@ -23,25 +24,25 @@ from pods.cluster import cluster
 ROOT = Path(__file__).parents[3]
 _PROGRAMS = ["etcd", *versions.OF_KUBERNETES, "coredns", "helm"]
 _VERSION = versions.DEFAULT_KUBERNETES
+_NOT_HERE = 3
 
 
 def main() -> int:
-    """Exit code 1: not to be had here, or did not start; else the command's own."""
+    """Exit code 3: not to be had on this machine, or it did not start; 1: an image is not built; else the command's."""
     arguments, more = _parser().parse_known_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if arguments.folder:
             return _inside(arguments.folder, arguments.command, more)
-        if arguments.command == "able":
-            if why := needs.here():
-                raise Unavailable(why)
-            return 0
         if arguments.command == "run" and os.environ.get("USE_EXISTING_CLUSTER") == "true":
             return _elsewhere(more)
         if arguments.command == "enter":
             return _enter(more)
         return _outside(arguments.command, more)
     except (Unavailable, DidNotStart) as error:
+        _say(str(error))
+        return _NOT_HERE
+    except NotBuilt as error:
         _say(str(error))
         return 1
     except KeyboardInterrupt:
@@ -103,7 +104,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pods", description="A Kubernetes with real pods, for tests.")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)  # how it calls itself in the namespaces
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("able", help="exit code 0 if this machine can have one; else it says why not")
     commands.add_parser("run", help="run pytest in one: what follows are its arguments", add_help=False)
     commands.add_parser("shell", help="a shell in one, which ends with it")
     commands.add_parser("up", help="keep one up until Ctrl-C")
