@@ -132,8 +132,10 @@ def test_a_roll_out_waits_for_each_instance_to_be_in_sync(scene: Scene) -> None:
         pods = release.pods("memgraph")
         away = [pod["metadata"]["name"] for pod in pods if not _there(pod)] + ["missing"] * (3 - len(pods))
         seen[" ".join(away)] = away
-        status = scene.cluster.read(path)["status"]
-        done = status["updateRevision"] == status["currentRevision"] and status.get("readyReplicas") == 3
+        stateful = scene.cluster.read(path)
+        status = stateful["status"]
+        begun = status.get("observedGeneration", 0) >= stateful["metadata"]["generation"]
+        done = begun and status["updateRevision"] == status["currentRevision"] and status.get("readyReplicas") == 3
         return "" if done and not away else f"away: {away}; {status}"
 
     until(unfinished, 400.0, "the roll-out ends")
