@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -42,6 +43,18 @@ def image_environment(dockerfile: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def compiled_imports(code: Path, cache: Path) -> Path:
+    """What the sidecar imports, compiled as in its image (Dockerfile.sidecar), in `cache`."""
+    text = _DOCKERFILE.read_text().replace("\\\n", " ")
+    (line,) = [one for one in text.splitlines() if one.startswith("RUN PYTHONPYCACHEPREFIX=")]
+    modules = line.partition("site-packages")[2]
+    script = _DOCKERFILE.parent / "compile_imports.py"
+    environment = {"PYTHONPATH": str(code), "PYTHONPYCACHEPREFIX": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-P", str(script), str(code / "sidecar"), *modules.split()]
+    subprocess.run(command, check=True, env=os.environ | environment)
+    return cache
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """Starts sidecars. Made by `product`."""
@@ -51,9 +64,9 @@ class Product:
 
     def starter(self, code: Path) -> Start:
         """Starts the package `sidecar` that is in this folder."""
-        return partial(self._start, code)
+        return partial(self._start, code, compiled_imports(code, self.tokens.parent / f"pycache-{free_port()}"))
 
-    def _start(self, code: Path, place: Place) -> AbstractContextManager[Running]:
+    def _start(self, code: Path, cache: Path, place: Place) -> AbstractContextManager[Running]:
         """A sidecar whose main is the place's upstream."""
         name = f"state-{free_port()}"
         body = {"metadata": {"name": name}, "data": state.encode(document(f"127.0.0.1:{place.upstream}"))}
@@ -65,7 +78,9 @@ class Product:
             env.API_HOST: host, env.API_PORT: api_port, env.LISTEN: "127.0.0.1", env.PORT: str(port),
             env.READ_PORT: str(free_port()), env.ADMIN_PORT: str(free_port()), env.ADMIN_ADDRESS: "127.0.0.1",
         }  # fmt: skip
-        inherited = image_environment(_DOCKERFILE.read_text()) | {"PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
+        inherited = image_environment(_DOCKERFILE.read_text()) | {
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(code), "PYTHONPYCACHEPREFIX": str(cache),
+        }  # fmt: skip
         log = place.folder / f"sidecar-{port}.log"
         command = [sys.executable, "-P", "-m", "sidecar"]  # -P: not the package that is in the current folder
         return program(command, port, log, place.core, inherited | environment)
