@@ -147,3 +147,17 @@ def test_modules_name_no_host_but_their_modules(version: str) -> None:
     assert f"require k8s.io/kubernetes v{version}\n" in text
     assert not [line for line in text.splitlines() if "=> /" in line or "=> ." in line or "://" in line]
     assert (folder / "go.sum").read_text().count("k8s.io/kubernetes v") == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "will_do"),
+    [
+        ("etcd Version: 3.4.23\nGit SHA: Not provided\n", False),
+        ("etcd Version: 3.5.12\n", False),
+        ("etcd Version: 3.5.13\n", True),
+        ("etcd Version: 3.10.0\n", True),
+        ("", False),
+    ],
+)
+def test_an_old_etcd_of_the_distribution_is_not_used(said: str, will_do: bool) -> None:
+    assert binaries.recent_etcd(said) is will_do

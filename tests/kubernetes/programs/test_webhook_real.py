@@ -13,7 +13,7 @@ from real import needs_own, new_namespace
 from real_release import Release
 from release import rights, used
 from webhook_pods import CONTAINER, create, injected, sidecars
-from webhook_process import CONFIGURATIONS, age_authority, running, serving
+from webhook_process import CONFIGURATIONS, age_authority, serving
 
 from sidecar.contract import names
 from tests.integration.webhook.test_webhook_process import Webhook
@@ -22,7 +22,7 @@ from tests.integration.webhook.test_webhook_process import Webhook
 @pytest.fixture(scope="module")
 def webhook(release: Release) -> Iterator[Webhook]:
     release.admin.delete(release.path("secrets", f"{release.name}-webhook-ca"))  # another module's
-    with running(release):
+    with serving(release):
         pass  # it makes its authority
     age_authority(release)  # so that it is renewed at once
     with serving(release) as started:
