@@ -1,7 +1,7 @@
 """Finding or building the programs: once for all checkouts, and safe when two builds race.
 
 A program is looked for in this order: the environment (TEST_ASSET_KUBE_APISERVER, TEST_ASSET_ETCD, ..., the names
-controller-runtime uses), PATH (etcd only: one from a distribution will do, if it is recent), the cache. `build` fills the cache.
+controller-runtime uses), PATH (etcd only: a recent one of a distribution will do), the cache. `build` fills it.
 """
 
 from __future__ import annotations
