@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 import neo4j
 import neo4j.exceptions
 from api_server import api_server
@@ -247,10 +248,16 @@ class Cell:
         for process in self.memgraphs.values():
             process.kill()
             process.wait(10)
+        await self.stop_controllers()
+
+    async def stop_controllers(self) -> None:
+        """By SIGTERM, and they must end well; whoever they talk to in this process goes on meanwhile."""
         for process in self.controllers.values():
             process.terminate()
-        for name, process in self.controllers.items():
-            assert process.wait(10) in (0, -signal.SIGKILL), f"{name} ended badly:\n{self.story()}"
+        while self.controllers:
+            name, process = self.controllers.popitem()
+            code = await anyio.to_thread.run_sync(process.wait, 10)
+            assert code in (0, -signal.SIGKILL), f"{name} ended badly:\n{self.story()}"
 
 
 def _label(pod: client.V1Pod) -> str:

@@ -9,11 +9,14 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import trustme
+
+_GOOD_BYE_S = 5.0
+"""TLS waits for the other side's, who may be gone."""
 
 
 class StallingProxy:
@@ -25,9 +28,14 @@ class StallingProxy:
         self._answer = answer
         self.asked: list[str] = []
         """What was not forwarded."""
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             target = head.split(b" ", 2)[1].decode()
@@ -45,18 +53,34 @@ class StallingProxy:
         except (asyncio.IncompleteReadError, OSError):
             pass  # it went away
         finally:
-            writer.close()
+            await _dropped(writer)
+
+    async def ended(self) -> None:
+        """Wait until every connection is closed: their clients are gone."""
+        while self._connections:
+            await asyncio.wait(set(self._connections))
 
     async def _forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, down = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._trust)
         down.write(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-        asking = asyncio.create_task(_pump(reader, down))
+        both = {asyncio.create_task(_pump(reader, down)), asyncio.create_task(_pump(upstream, writer))}
         try:
-            await _pump(upstream, writer)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)  # a client that went away ends its watch
         finally:
-            asking.cancel()
-            down.close()
-            await asyncio.gather(asking, return_exceptions=True)
+            for one in both:
+                one.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+            await _dropped(down)
+
+
+async def _dropped(writer: asyncio.StreamWriter) -> None:
+    """Everything was sent, and it is closed, when this returns."""
+    writer.close()
+    with suppress(OSError, TimeoutError):
+        await asyncio.wait_for(asyncio.shield(writer.wait_closed()), _GOOD_BYE_S)
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,6 +108,7 @@ async def stalling_proxy(
         cluster |= {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(trusted)}
         _write(through, config)
         yield proxy, through
+        await proxy.ended()
 
 
 def _read(kubeconfig: Path) -> Any:

@@ -62,6 +62,7 @@ async def slow(
         running.kubeconfig = through
         running.start_controller("c-0")
         yield running, proxy
+        await running.stop_controllers()  # before what they are connected to
 
 
 async def test_it_delays_no_failover(slow: tuple[Cell, StallingProxy]) -> None:
