@@ -16,7 +16,6 @@ from typing import Final
 
 import anyio
 
-from sidecar.contract import names
 from sidecar.contract.logs import emit
 from webhook.core.model import Json, Namespace, OldNode
 from webhook.ports import ApiProblem, Labelled, PlaceApi
@@ -57,7 +56,7 @@ class Namespaces:
         under_way = self._flights.get(name)
         if under_way is not None:
             await under_way.done.wait()
-            if _enabled(under_way.found):
+            if under_way.found.enabled:
                 return under_way.found
             # It may have been read just before the label was set; the next look-up has begun after this review came.
             under_way = self._flights.get(name)
@@ -74,7 +73,7 @@ class Namespaces:
 
     async def _look(self, name: str) -> Namespace:
         read_at, known = self._known.get(name, (float("-inf"), Namespace(name, None)))
-        if _enabled(known) and self._now() - read_at <= FRESH_S:
+        if known.enabled and self._now() - read_at <= FRESH_S:
             return known
         remembered = self._now() - read_at <= STALE_S
         found: list[Labelled] = []
@@ -122,10 +121,6 @@ class _Warned:
             namespace=self._namespace, message=str(error), remembered=self._remembered,
         )  # fmt: skip
         return True
-
-
-def _enabled(namespace: Namespace) -> bool:
-    return (namespace.labels or {}).get(names.INJECT_LABEL) == names.INJECT_ENABLED
 
 
 def _first(ranges: Iterable[tuple[Json, ...]]) -> tuple[Json, ...]:

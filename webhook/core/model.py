@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from sidecar.contract import names
+
 Json: TypeAlias = Any
 """Whatever `json.loads` returns. A pod stays raw JSON from end to end: a typed library that does not know a field
 would drop it, and a sidecar without `restartPolicy: Always` is an init container that never ends."""
@@ -81,6 +83,11 @@ class Namespace:
     annotations: Mapping[str, Json] = field(default_factory=dict)
     limit_ranges: tuple[Json, ...] = ()
     old_nodes: tuple[OldNode, ...] = ()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is known to ask for sidecars in its pods."""
+        return (self.labels or {}).get(names.INJECT_LABEL) == names.INJECT_ENABLED
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,4 @@ def _asked(pod: Json, namespace: Namespace) -> bool:
     """Whether the API server asks the webhook at all: by labels, as the chart's selectors have it."""
     if pods.problem(pod) is not None or namespace.labels is None:
         return True  # let its own core say what is wrong
-    label = pods.label(pod, names.INJECT_LABEL)
-    enabled = namespace.labels.get(names.INJECT_LABEL) == names.INJECT_ENABLED
-    return bool(enabled or label == names.INJECT_ENABLED)
+    return namespace.enabled or pods.label(pod, names.INJECT_LABEL) == names.INJECT_ENABLED

@@ -46,7 +46,7 @@ def sidecars(facts: Facts) -> Iterator[Finding]:
         if isinstance(client.may_read, Unknown):
             yield unknown(f"whether sidecars in {name} may read the document", client.may_read)
         elif not client.may_read:
-            labelled = (client.namespace.labels or {}).get(names.INJECT_LABEL) == names.INJECT_ENABLED
+            labelled = client.namespace.enabled
             role = names.sidecar_role(facts.release)
             by_label = "look at the leading controller's log" if labelled else "the label will bring it"
             yield Finding(
