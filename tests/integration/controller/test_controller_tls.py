@@ -9,6 +9,7 @@ import anyio
 import pytest
 import trustme
 from cell import Cell, cell
+from certificates import bolt_flags, pem
 from memgraph_process import Memgraph
 
 from controller.core.model import Found, Tls
@@ -32,23 +33,15 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def pem(authority: trustme.CA) -> str:
-    return authority.cert_pem.bytes().decode()
-
-
-def certified(authority: trustme.CA, folder: Path) -> tuple[str, str]:
-    """The flags of a Memgraph with a certificate."""
-    issued = authority.issue_cert(NAME)
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    issued.cert_chain_pems[0].write_to_path(str(certificate))
-    issued.private_key_pem.write_to_path(str(key))
-    return f"--bolt-cert-file={certificate}", f"--bolt-key-file={key}"
+def memgraph_flags(authority: trustme.CA, folder: Path) -> tuple[str, ...]:
+    """As words of its command."""
+    return tuple(f"--{flag}={path}" for flag, path in bolt_flags(authority, NAME, folder).items())
 
 
 def speaks_tls(it: Cell, folder: Path, authority: trustme.CA) -> None:
     """From everybody's next start on."""
     (folder / "ca.crt").write_text(pem(authority))
-    it.flags = certified(authority, folder)
+    it.flags = memgraph_flags(authority, folder)
     it.variables = {"MEMGRAPH_HA_TLS_CA_FILE": str(folder / "ca.crt"), "MEMGRAPH_HA_TLS_SERVER_NAME": NAME}
     it.tls = context(Tls(pem(authority), NAME))
 
@@ -122,7 +115,7 @@ async def test_who_can_not_be_checked_is_not_talked_to(tmp_path: Path, authority
     """Nobody learns a password or takes a command by a certificate of somebody else."""
     good = Tls(pem(authority), NAME)
     tls = {"ca": Tls(pem(trustme.CA()), NAME), "name": Tls(good.ca, "other.db.svc"), "none": Tls()}[wrong]
-    instance = Memgraph(tmp_path / "data", certified(authority, tmp_path))
+    instance = Memgraph(tmp_path / "data", memgraph_flags(authority, tmp_path))
     instance.start(born_replica=False)
     right, bad = Bolt(tls=lambda: good), Bolt(tls=lambda: tls)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import aiohttp.web
 import anyio
+import certificates
 import neo4j
 import pytest
 import trustme
@@ -29,17 +30,13 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self.ca = trustme.CA()
-        self.pem = self.ca.cert_pem.bytes().decode()
+        self.pem = certificates.pem(self.ca)
         self._folder = folder
         folder.mkdir()
 
     def flags(self, name: str) -> dict[str, str]:
         """Memgraph's flags for a certificate of `name`."""
-        issued = self.ca.issue_cert(name)
-        certificate, key = self._folder / "cert.pem", self._folder / "key.pem"
-        issued.cert_chain_pems[0].write_to_path(str(certificate))
-        issued.private_key_pem.write_to_path(str(key))
-        return {"bolt-cert-file": str(certificate), "bolt-key-file": str(key)}
+        return certificates.bolt_flags(self.ca, name, self._folder)
 
 
 async def _count(session: neo4j.AsyncSession) -> int:
