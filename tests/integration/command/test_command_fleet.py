@@ -6,7 +6,6 @@ import copy
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import anyio
 import pytest
 import yaml
 from anyio.streams.text import TextReceiveStream
-from api_server import api_server
-from command_world import GRAPH, World, world
+from command_world import GRAPH, World
 from fleet_pods import injected, pod
 from published import published
 
@@ -25,19 +23,6 @@ from sidecar.contract import names
 pytestmark = pytest.mark.anyio
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/database/leases"
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def kubernetes(tmp_path: Path) -> AsyncIterator[World]:
-    with api_server(tmp_path / "kubernetes") as kubeconfig:
-        async with world(kubeconfig) as made:
-            await made.namespace("apps", inject="enabled")
-            yield made
 
 
 def deployment(name: str = "web", **labels: str) -> Any:

@@ -25,11 +25,6 @@ pytestmark = pytest.mark.anyio
 NAMESPACE, NAME = "db", "r-requests"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with api_server(tmp_path_factory.mktemp("kubernetes")) as path:

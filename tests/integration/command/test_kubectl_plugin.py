@@ -6,13 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
-from api_server import api_server
-from command_world import World, world
+from command_world import World
 from fleet_pods import pod
 
 KUBECTL = shutil.which("kubectl")
@@ -20,19 +18,6 @@ pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl in PATH: it is what looks for the plugin"),
 ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def kubernetes(tmp_path: Path) -> AsyncIterator[World]:
-    with api_server(tmp_path / "kubernetes") as kubeconfig:
-        async with world(kubeconfig) as made:
-            await made.namespace("apps", inject="enabled")
-            yield made
 
 
 async def kubectl(*words: str) -> subprocess.CompletedProcess[bytes]:
