@@ -6,20 +6,19 @@ import json
 import re
 from pathlib import Path
 
+import dockerfiles
 import pytest
+from dockerfiles import ROOT
 
 from webhook.core.security import IMAGE_USER
 
-ROOT = Path(__file__).parents[2]
 DOCKERFILES = ["Dockerfile.controller", "Dockerfile.sidecar"]
 CONSTRAINTS = ["bench", "build", "compile", "controller", "dev", "sandbox", "sidecar"]
 
 
 def instructions(name: str) -> list[tuple[str, str]]:
-    """(instruction, arguments) in order, with continued lines joined."""
-    text = (ROOT / name).read_text().replace("\\\n", " ")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return [(line.split()[0], line.partition(" ")[2]) for line in lines]
+    """Of this Dockerfile."""
+    return dockerfiles.instructions((ROOT / name).read_text())
 
 
 def pinned(name: str) -> set[str]:
@@ -51,7 +50,7 @@ def test_everything_is_installed_by_hash_or_from_our_own_wheel(name: str) -> Non
 
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_the_build_context_has_what_is_copied(name: str) -> None:
-    allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    allowed = dockerfiles.allowed()
     for instruction, arguments in instructions(name):
         if instruction == "COPY" and not arguments.startswith("--from"):
             for source in arguments.split()[:-1]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from api_server import api_server
+from dockerfiles import ROOT, instructions
 from plain_client import PlainClient
 from ports import free_port
 
@@ -24,7 +25,7 @@ from sidecar.contract import env, state
 from sidecar.contract.state import Document, Phase
 
 NAMESPACE: Final = "memgraph-ha"
-_DOCKERFILE: Final = Path(__file__).parents[3] / "Dockerfile.sidecar"
+_DOCKERFILE: Final = ROOT / "Dockerfile.sidecar"
 
 
 def document(main: str, epoch: int = 1) -> Document:
@@ -38,17 +39,21 @@ def document(main: str, epoch: int = 1) -> Document:
 
 def image_environment(dockerfile: str) -> dict[str, str]:
     """The variables that an image's last stage sets."""
-    last = dockerfile.replace("\\\n", " ").rpartition("\nFROM ")[2]
-    pairs = [pair for line in last.splitlines() if line.startswith("ENV ") for pair in shlex.split(line)[1:]]
-    return dict(pair.split("=", 1) for pair in pairs)
+    found: dict[str, str] = {}
+    for instruction, arguments in instructions(dockerfile):
+        if instruction == "FROM":
+            found = {}
+        elif instruction == "ENV":
+            found |= dict(pair.split("=", 1) for pair in shlex.split(arguments))
+    return found
 
 
 def compiled_imports(code: Path, cache: Path) -> Path:
     """What the sidecar imports, compiled as in its image (Dockerfile.sidecar), in `cache`."""
-    text = _DOCKERFILE.read_text().replace("\\\n", " ")
-    (line,) = [one for one in text.splitlines() if one.startswith("RUN PYTHONPYCACHEPREFIX=")]
+    runs = [arguments for instruction, arguments in instructions(_DOCKERFILE.read_text()) if instruction == "RUN"]
+    (line,) = [one for one in runs if "compile_imports.py" in one]
     modules = line.partition("site-packages")[2]
-    script = _DOCKERFILE.parent / "compile_imports.py"
+    script = ROOT / "compile_imports.py"
     environment = {"PYTHONPATH": str(code), "PYTHONPYCACHEPREFIX": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-P", str(script), str(code / "sidecar"), *modules.split()]
     subprocess.run(command, check=True, env=os.environ | environment)

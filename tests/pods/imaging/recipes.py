@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+import dockerfiles
+from dockerfiles import ROOT
+
 HERE = Path(__file__).parent
-_PACKAGES = ("sidecar", "controller", "webhook", "sandbox", "memgraph_ha")
-_CONTEXT = ("pyproject.toml", "README.md", "LICENSE", "compile_imports.py", "compile_sidecar.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Recipe:
 
 def all_of(python: str) -> list[Recipe]:
     """In an order in which each can be built on those before."""
-    ours = sorted([ROOT / name for name in _CONTEXT] + list((ROOT / "constraints").glob("*.txt")) + _sources())
+    ours = dockerfiles.context()
     pause = sorted((HERE / "pause").iterdir())
     sidecar, controller = ROOT / "Dockerfile.sidecar", ROOT / "Dockerfile.controller"
     memgraph = HERE / "Dockerfile.memgraph"
@@ -49,9 +49,3 @@ def key(base: str, files: Iterable[Path]) -> str:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         found.update(f"\n{path.name} {path.stat().st_mode & 0o111:o} {content}".encode())
     return found.hexdigest()[:16]
-
-
-def _sources() -> list[Path]:
-    found = [path for package in _PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
-    # What a checkout has compiled for itself is not what an image gets.
-    return [path for path in found if "__pycache__" not in path.parts and path.suffix != ".so"]
