@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent
-TOOLS: Final = ("docker", "podman", "buildah")
 IMAGES: Final = {
     "sidecar": "memgraph-ha's sidecar: the proxy beside an app that follows the Memgraph main",
     "controller": "memgraph-ha's controller and webhook (two commands)",
@@ -29,6 +28,8 @@ _WORKS: Final = {
     "podman": (("podman", "info", "--format", "{{.Version.Version}}"),),
     "buildah": (("buildah", "--version"),),
 }
+TOOLS: Final = tuple(_WORKS)
+"""In the order in which they are looked for."""
 PYTHON: Final = "docker.io/library/python:3.11-slim"
 _STOPPED: Final = 130  # 128 + SIGINT, as shells count
 

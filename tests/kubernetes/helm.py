@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from envtest import versions
 from plain_client import Object
 from real import client_program
 from release import CHART
 
-KUBERNETES = "1.34.4"
+KUBERNETES = versions.DEFAULT_KUBERNETES
 """What `template` and `lint` judge by, as they ask no cluster. Built from their modules, programs take 1.20 for it."""
 
 

@@ -100,9 +100,8 @@ async def let_a_namespace_in(kubeconfig: Path) -> None:
 
 def arguments(admin: PlainClient, name: str) -> list[str]:
     """Of the first container of this pod; empty if there is none now."""
-    found: list[str] = pods(admin, NAMESPACE).get(name, {"spec": {"containers": [{"args": []}]}})["spec"]["containers"][
-        0
-    ]["args"]
+    nothing: Object = {"spec": {"containers": [{"args": []}]}}
+    found: list[str] = pods(admin, NAMESPACE).get(name, nothing)["spec"]["containers"][0]["args"]
     return found
 
 
