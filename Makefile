@@ -159,7 +159,7 @@ kubernetes: $(VENV)/.dev
 	@CONFORMANCE_JSON='$(or $(JSON),/dev/null)' $(BIN)/python -m pytest -q tests/kubernetes/conformance
 
 # Real kubelets, containers and cables. What a failed test leaves is in .pods. With PODS_OPTIONAL=1 a machine that can have no
-# pods (3) is no error, and says why; a test that fails, or an image that is not built, always is.
+# pods (3) is no error, and says why; a test that fails, a cluster that does not start, or an image that is not built, always is.
 pods: $(VENV)/.dev
 	@PODS_JSON='$(JSON)' PYTHONPATH=tests/pods:tests/kubernetes:tests/support $(BIN)/python -m pods run -q tests/pods/e2e \
 	  || { code=$$?; test $$code = 3 && test "$$PODS_OPTIONAL" = 1 && echo 'pods: left out, this machine has none (above)' || exit $$code; }

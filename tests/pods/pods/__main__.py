@@ -28,7 +28,7 @@ _NOT_HERE = 3
 
 
 def main() -> int:
-    """Exit code 3: not to be had on this machine, or it did not start; 1: an image is not built; else the command's."""
+    """Exit code 3: not to be had on this machine; 1: it did not start, or an image is not built; else the command's."""
     arguments, more = _parser().parse_known_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -39,10 +39,10 @@ def main() -> int:
         if arguments.command == "enter":
             return _enter(more)
         return _outside(arguments.command, more)
-    except (Unavailable, DidNotStart) as error:
+    except Unavailable as error:
         _say(str(error))
         return _NOT_HERE
-    except NotBuilt as error:
+    except (DidNotStart, NotBuilt) as error:
         _say(str(error))
         return 1
     except KeyboardInterrupt:

@@ -19,6 +19,8 @@ from pods.waiting import until
 
 _INIT = Path(__file__).with_name("node_init.py")
 CTR = ("ctr", "--address", settings.SOCKET, "--namespace", "k8s.io")
+BOOT_S = 30.0
+"""`nsenter`, `unshare` and a Python, read from a disk that does something else, too."""
 OFF_S = 60.0
 """The kernel ends some hundred processes and their mounts."""
 
@@ -64,7 +66,7 @@ _booted: dict[str, subprocess.Popen[bytes]] = {}
 
 
 def boot(node: NodeLayout) -> None:
-    """Power on. It is Ready some seconds later."""
+    """Power on; its first process is there. It is Ready some seconds later. Raises DidNotStart."""
     command = [
         "nsenter", f"--net=/run/netns/{node.name}", "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork",
         "--kill-child", "--mount-proc", sys.executable, "-I", "-S", str(_INIT), str(node.folder / "plan.json"),
@@ -75,6 +77,9 @@ def boot(node: NodeLayout) -> None:
         )
     _booted[node.name] = process
     node.pid_file.write_text(str(process.pid))
+    # Three programs run before it, from a disk that may be cold: who asks for it meanwhile would take the node for off.
+    until(lambda: _children(process.pid) or process.poll() is not None, BOOT_S, lambda: f"{node.name} did not boot")
+    first_process(node)
 
 
 def power_off(node: NodeLayout) -> None:
@@ -84,14 +89,15 @@ def power_off(node: NodeLayout) -> None:
     os.kill(pid, signal.SIGKILL)
     # The first process is gone when all others are: the kernel waits for them.
     until(lambda: not (running(pid) or running(first)), OFF_S, lambda: f"{node.name} did not end")
+    if node.name in _booted:
+        _booted.pop(node.name).wait()
     node.pid_file.unlink()
 
 
 def first_process(node: NodeLayout) -> int:
     """The id, for us, of the process that is the first one on the node. Raises DidNotStart if it is off."""
     try:
-        pid = int(node.pid_file.read_text())
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        return _children(int(node.pid_file.read_text()))[0]
     except (OSError, IndexError) as error:
         log = (node.folder / "init.log").read_text(errors="replace")[-2000:]
         raise DidNotStart(f"{node.name} is off; its log ends:\n{log}") from error
@@ -103,6 +109,13 @@ def on(node: NodeLayout, *command: str) -> str:
     enter = ["nsenter", "--target", target, "--mount", "--pid", "--net", "--uts", "--ipc", *command]
     done = subprocess.run(enter, check=True, capture_output=True, text=True)
     return done.stdout
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def running(pid: int) -> bool:

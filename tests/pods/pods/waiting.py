@@ -10,8 +10,8 @@ from envtest.failure import DidNotStart
 _LOOK_EVERY_S = 0.05
 
 
-def until(condition: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:
-    """Wait for the condition. Raises DidNotStart with the complaint's text when the seconds have passed."""
+def until(condition: Callable[[], object], seconds: float, complaint: Callable[[], str]) -> None:
+    """Wait until the condition is true. Raises DidNotStart with the complaint's text when the seconds have passed."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
