@@ -30,6 +30,8 @@ OTHERS = {
     "coredns": Module("github.com/coredns/coredns", "1.15.0"),
     "helm": Module("helm.sh/helm/v4", "4.3.1", "cmd/helm"),
     "helm3": Module("helm.sh/helm/v3", "3.22.0", "cmd/helm"),
+    # What makes NetworkPolicies count; of it only that part runs.
+    "kube-router": Module("github.com/cloudnativelabs/kube-router/v2", "2.1.0", "cmd/kube-router"),
 }
 """Programs with versions of their own; each is one for all versions of Kubernetes."""
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"

@@ -77,6 +77,14 @@ def faults(local: Faults | None) -> Faults:
     return local
 
 
+@pytest.fixture
+def local_folder() -> Path:
+    """Of a cluster of `pods`, for a test that can't do without."""
+    if not (folder := os.environ.get("PODS_LOCAL")):
+        pytest.skip("it changes what runs on the nodes: only `make pods` on Linux can")
+    return Path(folder)
+
+
 @pytest.fixture(scope="session")
 def timings() -> Iterator[Timings]:
     """Written at the end, failed tests or not."""

@@ -50,6 +50,8 @@ class Installation:
     name: str
     namespace: str
     folder: Path
+    adopted: str = ""
+    """A StatefulSet that the release takes over; its pods have the label `app` with the same name. "": our own."""
 
     # ---- what a person does ------------------------------------------------------------------------------------
 
@@ -58,9 +60,9 @@ class Installation:
         apply([workloads.namespace(self.namespace)])
         self._helm("install", given)
 
-    def upgrade(self, given: Object) -> None:
-        """`helm upgrade --wait`."""
-        self._helm("upgrade", given)
+    def upgrade(self, given: Object, *, wait: bool = True) -> None:
+        """`helm upgrade --wait`, or without waiting."""
+        self._helm("upgrade", given, wait=wait)
 
     def roll_back(self) -> None:
         """`helm rollback --wait` to what was before the last upgrade."""
@@ -78,11 +80,11 @@ class Installation:
         """In the release's namespace."""
         return kubectl("-n", self.namespace, *arguments)
 
-    def _helm(self, verb: str, given: Object) -> None:
+    def _helm(self, verb: str, given: Object, *, wait: bool = True) -> None:
         file = self.folder / f"{self.namespace}-values.json"
         file.write_text(json.dumps(given))
-        run("helm", verb, self.name, str(CHART), "--namespace", self.namespace, "--values", str(file), "--wait",
-            f"--timeout={HELM_S}s")  # fmt: skip
+        run("helm", verb, self.name, str(CHART), "--namespace", self.namespace, "--values", str(file),
+            *(["--wait", f"--timeout={HELM_S}s"] if wait else []))  # fmt: skip
 
     # ---- what there is -----------------------------------------------------------------------------------------
 
@@ -97,6 +99,8 @@ class Installation:
     def pods(self, component: str) -> list[Object]:
         """Of memgraph, controller or webhook. Raises Unanswered."""
         selector = f"{names.INSTANCE_LABEL}={self.name},{names.COMPONENT_LABEL}={component}"
+        if component == "memgraph" and self.adopted:
+            selector = f"app={self.adopted}"
         return self.cluster.pods(self.namespace, selector)
 
     def pod(self, name: str) -> Object:
@@ -145,7 +149,7 @@ class Installation:
         return "" if roles == expected else f"pods are labelled {roles}"
 
     def _wanted(self, component: str) -> int:
-        kind, name = ("statefulsets", self.name)
+        kind, name = ("statefulsets", self.adopted or self.name)
         if component != "memgraph":
             kind, name = ("deployments", f"{self.name}-{component}")
         return int(self.cluster.read(f"/apis/apps/v1/namespaces/{self.namespace}/{kind}/{name}")["spec"]["replicas"])

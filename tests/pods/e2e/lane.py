@@ -29,14 +29,16 @@ def lane(
     web: int,
     secrets: Sequence[Object] = (),
     environment: Mapping[str, str] | None = None,
+    adopted: str = "",
     **more: Any,
 ) -> Iterator[Scene]:
     """Installed, with so many app pods (and one of a StatefulSet) that write; all of it is gone afterwards.
 
-    `secrets` are in the release's namespace before the release is, `environment` is the apps'.
+    `secrets` are in the release's namespace before the release is, and so is the StatefulSet that it adopts.
+    `environment` is the apps'.
     """
     apps = f"{name}-apps"
-    installation = Installation(cluster, name, name, folder)
+    installation = Installation(cluster, name, name, folder, adopted)
     given = values(cluster={"default": False}, **more)
     apply([workloads.namespace(name), *secrets])
     installation.install(given)

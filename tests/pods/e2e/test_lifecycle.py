@@ -181,8 +181,11 @@ def test_an_ex_main_killed_in_place_comes_back_as_a_replica(scene: Scene, faults
 
 @long
 def test_a_lost_nodes_pods_are_freed_by_the_out_of_service_taint(scene: Scene, faults: Faults) -> None:
-    """A replica's: a main that hangs has its pod deleted for it, whatever its kubelet says (P-F7)."""
-    placing.spread(scene)
+    """A replica's: a main that hangs has its pod deleted for it, whatever its kubelet says (P-F7).
+
+    Not on the leader's node: the next leader would not know that it was a replica, and delete its pod, too.
+    """
+    placing.main_with_leader(scene, together=True)
     scene.calm()
     release = scene.installation
     lost = next(pod for pod in release.pods("memgraph") if pod["metadata"]["labels"][names.ROLE_LABEL] == "replica")

@@ -18,11 +18,11 @@ from envtest import binaries, versions
 from envtest.failure import DidNotStart, Unavailable
 from imaging.buildah import NotBuilt
 
-from pods import needs, outside
+from pods import needs, outside, policies
 from pods.cluster import cluster
 
 ROOT = Path(__file__).parents[3]
-_PROGRAMS = ["etcd", *versions.OF_KUBERNETES, "coredns", "helm"]
+_PROGRAMS = ["etcd", *versions.OF_KUBERNETES, "coredns", "helm", policies.PROGRAM]
 _VERSION = versions.DEFAULT_KUBERNETES
 _NOT_HERE = 3
 

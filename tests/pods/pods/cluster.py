@@ -15,7 +15,7 @@ from envtest.control_plane import ControlPlane, control_plane
 from envtest.failure import DidNotStart
 from envtest.program import Running
 
-from pods import network, node, settings
+from pods import network, node, policies, settings
 from pods.layout import CONTROL_PLANE, SERVICES, NodeLayout, layouts
 from pods.waiting import until
 
@@ -42,6 +42,7 @@ def cluster(folder: Path, images: Sequence[Path], plugins: str, version: str) ->
     network.lay(nodes)
     users = {one.name: (f"system:node:{one.name}", "system:nodes") for one in nodes}
     users |= {_PROXY: ("system:kube-proxy", ""), _DNS: ("dns", "system:masters")}
+    users |= {policies.PROGRAM: (policies.PROGRAM, "system:masters")}
     home = folder / "control-plane"
     home.mkdir()
     with control_plane(
@@ -71,7 +72,7 @@ def _path(folder: Path, version: str) -> str:
 def _kubeconfigs(plane: ControlPlane, one: NodeLayout) -> None:
     one.folder.mkdir()
     url = f"https://{CONTROL_PLANE}:{plane.port}"
-    for program, user in (("kubelet", one.name), ("kube-proxy", _PROXY)):
+    for program, user in (("kubelet", one.name), (_PROXY, _PROXY), (policies.PROGRAM, policies.PROGRAM)):
         target = one.folder / f"{program}.kubeconfig"
         credentials.kubeconfig(target, url, plane.ca, plane.token_of(user))
 

@@ -16,7 +16,7 @@ from pods import cgroups
 PROGRAMS = {
     "containerd": "containerd", "ctr": "containerd", "runc": "runc", "buildah": "buildah", "debootstrap": "debootstrap",
     "nft": "nftables", "ip": "iproute2", "conntrack": "conntrack", "nsenter": "util-linux", "unshare": "util-linux",
-    "sysctl": "procps",
+    "sysctl": "procps", "iptables": "iptables", "ipset": "ipset",
 }  # fmt: skip
 """Each program, and the Debian package that brings it."""
 PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
