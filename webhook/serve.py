@@ -14,11 +14,8 @@ import uvicorn
 
 from sidecar.contract.logs import emit
 
-KEEP_ALIVE_S: Final = 120
-"""Longer than the 90 s after which the API server drops an idle connection: were we first, a review could be on its
-way into the closing connection, and its pod would start without the sidecar."""
 CONNECTIONS_MAX: Final = 512
-"""More than all API servers keep open; each may hold one body of 8 MB at worst."""
+"""More reviews than anybody has under way at once; each may hold one body of 8 MB at worst."""
 STOP_GRACE_S: Final = 10
 
 _log = logging.getLogger(__name__)
@@ -63,7 +60,6 @@ class Server(uvicorn.Server):
                 log_config=None,
                 server_header=False,
                 limit_concurrency=CONNECTIONS_MAX,
-                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=STOP_GRACE_S,
             )
         )

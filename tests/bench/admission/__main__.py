@@ -19,7 +19,7 @@ from admission.load import Load, closed_loop, open_loop
 from admission.target import webhook
 
 RATE_PER_S = 100
-CONNECTIONS = 8
+WORKERS = 8
 GOAL_P99_MS = 10.0
 
 
@@ -27,10 +27,10 @@ async def measure(seconds: float) -> dict[str, float | int]:
     """The figures of one webhook."""
     with tempfile.TemporaryDirectory() as folder, webhook(Path(folder)) as target:
         load = Load(target.port, target.bundle)
-        await open_loop(load, RATE_PER_S, 2.0, CONNECTIONS)  # imports, caches and connections are not the question
-        took = await open_loop(load, RATE_PER_S, seconds, CONNECTIONS)
+        await open_loop(load, RATE_PER_S, 2.0, WORKERS)  # imports and caches are not the question
+        took = await open_loop(load, RATE_PER_S, seconds, WORKERS)
         errors = load.errors
-        answered = await closed_loop(load, min(seconds, 5.0), 2 * CONNECTIONS)
+        answered = await closed_loop(load, min(seconds, 5.0), 2 * WORKERS)
         quantiles = statistics.quantiles(took, n=100)
         return {
             "rate_per_s": round(len(took) / seconds, 1),

@@ -1,4 +1,4 @@
-"""Reviews over keep-alive TLS connections: at a fixed rate, or as fast as they are answered."""
+"""Reviews, each over a TLS connection of its own: at a fixed rate, or as fast as they are answered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "webhook"
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Load:
@@ -23,63 +22,53 @@ class Load:
         self._requests: Iterator[bytes] = itertools.cycle(_requests())
         self.errors = 0
 
-    async def connect(self) -> Connection:
-        """A connection as an API server keeps it."""
-        return await asyncio.open_connection("127.0.0.1", self._port, ssl=self._context)
-
-    async def review(self, connection: Connection) -> None:
-        """One review and its answer."""
-        reader, writer = connection
+    async def review(self) -> None:
+        """One review and its answer, after which the webhook closes the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._context)
         writer.write(next(self._requests))
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        answer = await reader.readexactly(length)
+        head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
         if not head.startswith(b"HTTP/1.1 200") or json.loads(answer)["response"]["allowed"] is not True:
             self.errors += 1
 
 
-async def open_loop(load: Load, rate_per_s: int, seconds: float, connections: int) -> list[float]:
+async def open_loop(load: Load, rate_per_s: int, seconds: float, workers: int) -> list[float]:
     """Seconds each review took, from when it was due: one that had to wait for another is slow, too."""
     due: asyncio.Queue[float | None] = asyncio.Queue()
     took: list[float] = []
 
     async def work() -> None:
-        connection = await load.connect()
         while (at := await due.get()) is not None:
-            await load.review(connection)
+            await load.review()
             took.append(time.perf_counter() - at)
-        connection[1].close()
-        await connection[1].wait_closed()
 
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(connections):
+        for _ in range(workers):
             tasks.create_task(work())
         begin = time.perf_counter() + 0.1
         for number in range(int(rate_per_s * seconds)):
             at = begin + number / rate_per_s
             await asyncio.sleep(max(0.0, at - time.perf_counter()))
             due.put_nowait(at)
-        for _ in range(connections):
+        for _ in range(workers):
             due.put_nowait(None)
     return took
 
 
-async def closed_loop(load: Load, seconds: float, connections: int) -> int:
+async def closed_loop(load: Load, seconds: float, workers: int) -> int:
     """How many reviews were answered."""
     answered = 0
     end = time.perf_counter() + seconds
 
     async def work() -> None:
         nonlocal answered
-        connection = await load.connect()
         while time.perf_counter() < end:
-            await load.review(connection)
+            await load.review()
             answered += 1
-        connection[1].close()
-        await connection[1].wait_closed()
 
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(connections):
+        for _ in range(workers):
             tasks.create_task(work())
     return answered
 
