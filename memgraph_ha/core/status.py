@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from controller.core.election import pod_of
+from controller.core.reasons import Reason
 from memgraph_ha.core.document import read
 from memgraph_ha.core.table import table
 from sidecar.contract import names
@@ -96,6 +97,7 @@ def text(shown: View) -> str:
         f"release {shown.release} in namespace {shown.namespace}: {shown.phase or '-'}, epoch {shown.epoch or '-'}",
         f"main {shown.main or '-'}, sync replica {shown.sync or '-'}, leader {shown.leader or '-'}",
         shown.message,
+        *_thinks(shown),
         "",
         table(
             ("POD", "ROLE", "READY", "RESTARTS", "IN SYNC"),
@@ -109,6 +111,14 @@ def text(shown: View) -> str:
     if shown.problems:
         lines += ["", *(f"! {problem}" for problem in shown.problems)]
     return "\n".join(lines)
+
+
+def _thinks(shown: View) -> list[str]:
+    """What keeps the leader from what it would do stands in no document: nothing has been published since."""
+    decision = (shown.leader_says or {}).get("decision")
+    if not decision or decision["reason"] == Reason.STEADY or decision["message"] == shown.message:
+        return []
+    return [f"the leader: {decision['message']} ({decision['reason']})"]
 
 
 def _told(told: Any) -> list[str]:

@@ -80,3 +80,16 @@ def test_what_the_leader_knows_is_shown_too() -> None:
     assert "the fleet was not seen in full: there is more than one look reads" in said
     assert "fleet (t): 2 current, 1 missing; namespaces: apps" in said
     assert "apps       deployment/web  missing  1     kubectl -n apps rollout restart deployment/web" in said
+
+
+def test_what_keeps_the_leader_waiting_is_shown_under_what_it_published_last() -> None:
+    waits = {"reason": "NoCandidate", "message": "waiting for m-1 to answer as a replica", "since": "t"}
+    lines = text(shown(told={"instances": [], "commands": [], "decision": waits})).splitlines()
+    assert lines[3] == "the leader: waiting for m-1 to answer as a replica (NoCandidate)"
+
+
+@pytest.mark.parametrize("decision", [
+    None, {"reason": "Steady", "message": "m-0 is main"}, {"reason": "Published", "message": shown().message},
+])  # fmt: skip
+def test_a_leader_with_no_news_says_nothing_twice(decision: Any) -> None:
+    assert "the leader: " not in text(shown(told={"instances": [], "commands": [], "decision": decision}))
