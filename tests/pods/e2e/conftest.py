@@ -29,7 +29,7 @@ def _wanted() -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """They take half an hour and a whole cluster: `make pods` runs them, `make test` does not."""
+    """They take an hour and a whole cluster: `make pods` runs them, `make test` does not."""
     return True if not _wanted() and collection_path.name.startswith("test_") else None
 
 
