@@ -22,10 +22,6 @@ from webhook.namespaces import Namespaces
 BODY_MAX: Final = 8 * 1024 * 1024
 """Bytes. The API server accepts objects of 3 MB, and a review may carry one twice."""
 
-_ONCE: Final = {"connection": "close"}
-"""An API server keeps a connection for 90 s. One whose node lost its power says nothing, and the next review would be
-sent into it: no answer, and a pod without the sidecar, long after the Service knew better. A handshake costs 2 ms."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -37,18 +33,18 @@ def create(release: Release, namespaces: Namespaces, metrics: Metrics, problem: 
     async def inject(request: Request) -> Response:
         body = await _body(request)
         if body is None:
-            return PlainTextResponse(f"the review is larger than {BODY_MAX} bytes\n", status_code=413, headers=_ONCE)
+            return PlainTextResponse(f"the review is larger than {BODY_MAX} bytes\n", status_code=413)
         started = time.perf_counter()
         try:
             asked = review.parse(body)
         except review.MalformedReview as error:
             emit(_log, "ReviewMalformed", logging.WARNING, message=str(error))
-            return PlainTextResponse(f"{error}\n", status_code=400, headers=_ONCE)
+            return PlainTextResponse(f"{error}\n", status_code=400)
         decision = review.judge(asked, await namespaces.get(asked.namespace), release)
         seconds = time.perf_counter() - started
         metrics.reviewed(decision, seconds)
         _report(asked, decision, seconds)
-        return JSONResponse(review.respond(asked.uid, decision), headers=_ONCE)
+        return JSONResponse(review.respond(asked.uid, decision))
 
     @app.get("/livez")
     async def livez() -> Response:

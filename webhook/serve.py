@@ -17,6 +17,9 @@ from sidecar.contract.logs import emit
 CONNECTIONS_MAX: Final = 512
 """More reviews than anybody has under way at once; each may hold one body of 8 MB at worst."""
 STOP_GRACE_S: Final = 10
+ONCE: Final = ("connection", "close")
+"""An API server keeps a connection for 90 s. One whose node lost its power says nothing, and the next review would be
+sent into it: no answer, and a pod without the sidecar, long after the Service knew better. A handshake costs 2 ms."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                headers=[ONCE],
                 limit_concurrency=CONNECTIONS_MAX,
                 timeout_graceful_shutdown=STOP_GRACE_S,
             )
