@@ -34,8 +34,7 @@ def restart(scene: Scene, figures: Figures) -> None:
     """One rolling restart, under load, and its end."""
     target = f"statefulset/{scene.installation.name}"
     began = time.time()
-    scene.installation.kubectl("rollout", "restart", target)
-    scene.installation.kubectl("rollout", "status", target, "--timeout=600s")
+    scene.installation.roll_out(target, 600)
     scene.installation.settle()
     ended = time.time()
     scene.all_write(ended)

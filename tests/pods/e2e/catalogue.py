@@ -159,8 +159,7 @@ def _rollout(target: str) -> Callable[[Scene], Struck]:
     def strike(scene: Scene) -> Struck:
         struck = _now(scene)
         found = target.format(scene.installation.name)
-        scene.installation.kubectl("rollout", "restart", found)
-        scene.installation.kubectl("rollout", "status", found, "--timeout=400s")
+        scene.installation.roll_out(found, 400)
         return struck
 
     return strike

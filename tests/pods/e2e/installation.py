@@ -72,6 +72,11 @@ class Installation:
         """`helm uninstall --wait`."""
         run("helm", "uninstall", self.name, "--namespace", self.namespace, "--wait", f"--timeout={HELM_S}s")
 
+    def roll_out(self, target: str, seconds: int) -> None:
+        """`kubectl rollout restart`, and its end within so long."""
+        self.kubectl("rollout", "restart", target)
+        self.kubectl("rollout", "status", target, f"--timeout={seconds}s")
+
     def ask(self, command: str, *arguments: str) -> str:
         """`memgraph-ha COMMAND` for this release."""
         return memgraph_ha(command, *arguments, "-n", self.namespace, "--release", self.name)

@@ -112,8 +112,7 @@ def test_with_policies_enforced_apps_outlive_their_main_and_strangers_stay_out(
         # New pods of everybody: the webhook is called, instances find each other, controllers the API server.
         began = time.time()
         for kind, name in (("statefulset", ""), ("deployment", "-controller"), ("deployment", "-webhook")):
-            release.kubectl("rollout", "restart", f"{kind}/{release.name}{name}")
-            release.kubectl("rollout", "status", f"{kind}/{release.name}{name}", "--timeout=300s")
+            release.roll_out(f"{kind}/{release.name}{name}", 300)
         fenced.restart_apps()
         sound(fenced, began)
         assert not _but(_forbidden(scene, fenced), all_open=False), "new pods are kept out, too"

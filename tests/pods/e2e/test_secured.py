@@ -108,8 +108,7 @@ def test_a_new_authority_takes_over_under_load(secured: Scene, authority: trustm
     apply([_certificate(authority, [authority, successor])])
     believed(also_old=True)
     apply([_certificate(successor, [authority, successor])])
-    release.kubectl("rollout", "restart", f"statefulset/{release.name}")
-    release.kubectl("rollout", "status", f"statefulset/{release.name}", "--timeout=400s")
+    release.roll_out(f"statefulset/{release.name}", 400)
     secured.calm()
     apply([_certificate(successor, [successor])])
     believed(also_old=False)
@@ -128,13 +127,13 @@ def test_tls_is_turned_off_and_on_again_by_a_full_stop(secured: Scene) -> None:
         release.ask("pause", "--why", "TLS")
         release.upgrade({**secured.values, "tls": tls}, wait=False)
         release.kubectl("delete", "pods", "-l", f"{names.COMPONENT_LABEL}=memgraph")
-        until(lambda: running(release.pods("memgraph")), _STARTS_S, "three instances run")
+        until(lambda: _running(release.pods("memgraph")), _STARTS_S, "three instances run")
         release.ask("resume")
         _nothing_lost(secured, scheme)
         assert bool(release.document().tls_ca) is bool(tls)
 
 
-def running(pods: Sequence[Object]) -> str:
+def _running(pods: Sequence[Object]) -> str:
     """What is still missing."""
     there = [pod for pod in pods if alive(pod) and condition(pod, "ContainersReady") == "True"]
     return "" if len(there) == 3 else describe(pods)

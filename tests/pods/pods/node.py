@@ -15,6 +15,7 @@ from envtest.failure import DidNotStart
 
 from pods import cgroups, settings
 from pods.layout import NodeLayout
+from pods.processes import children, running
 from pods.waiting import until
 
 _INIT = Path(__file__).with_name("node_init.py")
@@ -78,7 +79,7 @@ def boot(node: NodeLayout) -> None:
     _booted[node.name] = process
     node.pid_file.write_text(str(process.pid))
     # Three programs run before it, from a disk that may be cold: who asks for it meanwhile would take the node for off.
-    until(lambda: _children(process.pid) or process.poll() is not None, BOOT_S, lambda: f"{node.name} did not boot")
+    until(lambda: children(process.pid) or process.poll() is not None, BOOT_S, lambda: f"{node.name} did not boot")
     first_process(node)
 
 
@@ -97,7 +98,7 @@ def power_off(node: NodeLayout) -> None:
 def first_process(node: NodeLayout) -> int:
     """The id, for us, of the process that is the first one on the node. Raises DidNotStart if it is off."""
     try:
-        return _children(int(node.pid_file.read_text()))[0]
+        return children(int(node.pid_file.read_text()))[0]
     except (OSError, IndexError) as error:
         log = (node.folder / "init.log").read_text(errors="replace")[-2000:]
         raise DidNotStart(f"{node.name} is off; its log ends:\n{log}") from error
@@ -109,18 +110,3 @@ def on(node: NodeLayout, *command: str) -> str:
     enter = ["nsenter", "--target", target, "--mount", "--pid", "--net", "--uts", "--ipc", *command]
     done = subprocess.run(enter, check=True, capture_output=True, text=True)
     return done.stdout
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def running(pid: int) -> bool:
-    """Whether it is more than a name that nobody asked the end of yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False

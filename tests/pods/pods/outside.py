@@ -15,6 +15,7 @@ from pathlib import Path
 from envtest.program import LEASH
 
 from pods import cgroups
+from pods.processes import children
 
 PREFIX = "memgraph-ha-pods-"
 STOP_S = 60.0
@@ -45,8 +46,8 @@ def run(folder: Path, arguments: Sequence[str]) -> int:
 def enter(folder: Path, command: Sequence[str]) -> int:
     """Run a command inside a cluster that is up."""
     outer = int((folder / "outside.pid").read_text())
-    first = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0]
-    return subprocess.call(["nsenter", "--target", first, "--mount", "--net", "--pid", *command])
+    first = children(outer)[0]
+    return subprocess.call(["nsenter", "--target", str(first), "--mount", "--net", "--pid", *command])
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from envtest import binaries, versions
 from envtest.program import Running
 
+from pods import network
 from pods.layout import SERVICES, NodeLayout, layouts
 
 PROGRAM = "kube-router"
@@ -37,13 +37,13 @@ def _on(node: NodeLayout) -> Iterator[None]:
     ]  # fmt: skip
     enter = shutil.which("nsenter")
     assert enter is not None, "`needs` asked for it"
-    network = f"--net=/run/netns/{node.name}"
-    running = Running(Path(enter), [network, str(program), *flags], node.folder / "log" / f"{PROGRAM}.log")
+    command = [f"--net=/run/netns/{node.name}", str(program), *flags]
+    running = Running(Path(enter), command, node.folder / "log" / f"{PROGRAM}.log")
     try:
         yield
     finally:
         running.stop()
         for table in _TABLES:
             for what in ("--flush", "--delete-chain"):
-                subprocess.run([enter, network, table, what], check=True)
-        subprocess.run([enter, network, "ipset", "destroy"], check=True)
+                network.inside(node, table, what)
+        network.inside(node, "ipset", "destroy")

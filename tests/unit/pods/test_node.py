@@ -10,6 +10,7 @@ import pytest
 from envtest.failure import DidNotStart
 from pods import node
 from pods.layout import NodeLayout, layouts
+from pods.processes import running
 
 Nsenter = Callable[[str], None]
 
@@ -40,7 +41,7 @@ def test_a_slow_machines_node_is_on_when_boot_returns(one: NodeLayout, nsenter: 
     nsenter("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exec unshare --fork --kill-child sleep 60")
     node.boot(one)
     try:
-        assert node.running(node.first_process(one))
+        assert running(node.first_process(one))
     finally:
         node.power_off(one)
     assert not one.pid_file.exists()
