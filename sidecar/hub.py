@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sidecar.bolt.failure import Kind
 from sidecar.contract.env import Rewrite
+from sidecar.core.confirm import Word
 
 if TYPE_CHECKING:
     from sidecar.pump import Connection
@@ -19,6 +20,8 @@ class Stage(Enum):
     HELD = "held"
     DIALLING = "dialling"
     PUMPING = "pumping"
+    CONFIRMING = "confirming"
+    """An acknowledgement that took long waits for the API server's word (P-C6)."""
     DRAINING = "draining"
     """Cut; the answer under way may still come."""
     REFUSING = "refusing"
@@ -30,6 +33,7 @@ class Hub(Protocol):
     """What a connection needs of its proxy."""
 
     rewrite: Rewrite
+    confirm_after_s: float
     last_version: tuple[int, int] | None
     """The Bolt version that a client and an upstream agreed on most recently."""
 
@@ -44,6 +48,15 @@ class Hub(Protocol):
 
     def upstream_lost(self, connection: Connection) -> None:
         """The upstream closed without having been asked to."""
+
+    def confirm(self, connection: Connection) -> None:
+        """Ask the API server, and call its `confirmed` once that has answered and the answer was acted on."""
+
+    def is_current(self, connection: Connection) -> bool:
+        """Whether its upstream is the one that the document acted on would give it."""
+
+    def was_confirmed(self, connection: Connection, word: Word, took_s: float) -> None:
+        """What came of it, for an acknowledgement that took so long."""
 
     def rewrote(self, connection: Connection, kind: Kind) -> None:
         """A FAILURE of the upstream got another code."""

@@ -29,6 +29,8 @@ from sidecar.sockets import keep_alive
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
 """Until an answer's headers. A watch of a version that is too new waits 3 s before it is refused."""
+ASIDE_S: Final = 3.0
+"""For the answer to a question beside the watch: nobody waits for it longer (SUSPECT_S, CONFIRM_S)."""
 ASIDE_GAP_S: Final = 0.25
 """Between two questions beside the watch: many upstreams may close at once."""
 ASIDE_JITTER_S: Final = 0.1
@@ -163,9 +165,10 @@ async def follow(kube: Kube, state: Follow, learn: Learn) -> None:
 
 
 async def ask_aside(kube: Kube, state: Follow, learn: Learn) -> bool:
-    """One question beside the watch, when an upstream is suspect (P-C4). Whether it was answered."""
+    """One question beside the watch (P-C4, P-C6). Whether it was answered."""
     try:
-        status, body = await kube.get()
+        with translated("its answer"), anyio.fail_after(ASIDE_S):
+            status, body = await kube.get()
     except (Unreachable, UnreadableToken) as error:
         emit(logger, "AsideFailed", logging.WARNING, message=str(error))
         return False

@@ -98,6 +98,9 @@ class Metrics:
             "cut_duration_seconds", "From learning of a change to the end of its last old connection.", CUT_BUCKETS_S
         )
         self.rewrites = Series("counter", "rewrites_total", "FAILUREs rewritten into one that drivers retry.")
+        self.confirmations = Series(
+            "counter", "confirmations_total", "Late acknowledgements that waited for the API server's word.", "result"
+        )
         self.malformed = Series("counter", "document_malformed_total", "Malformed documents seen.")
         self.problems = Series("counter", "problems_total", "What went wrong with the document or its API.", "reason")
         self.last_contact = Series(

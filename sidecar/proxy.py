@@ -17,7 +17,8 @@ from sidecar.bolt.failure import Kind
 from sidecar.contract.env import ReadFallback, Settings
 from sidecar.contract.logs import emit
 from sidecar.contract.state import CutKind
-from sidecar.core.explain import explain
+from sidecar.core.confirm import Word
+from sidecar.core.explain import explain, withheld
 from sidecar.core.follow import Problem, State
 from sidecar.core.route import (
     HELD_MAX,
@@ -56,6 +57,7 @@ class Proxy:
         """What is wrong with the way to the document, for those who are refused."""
         self.stale = False
         self.rewrite = settings.rewrite
+        self.confirm_after_s = settings.confirm_after_s
         self.last_version: tuple[int, int] | None = None
         self.front = Front(lambda port: Connection(self, port, time.monotonic()))
         self.suspicion = Suspicion(self._wake)
@@ -254,9 +256,28 @@ class Proxy:
                 emit(logger, kind.value, logging.WARNING, address=connection.target.address)
             self._doubt(connection)
 
+    def confirm(self, connection: Connection) -> None:
+        self.suspicion.confirm(connection)
+
+    def is_current(self, connection: Connection) -> bool:
+        return connection.tag == (tag(self.state.document) if self.state else None)
+
+    def was_confirmed(self, connection: Connection, word: Word, took_s: float) -> None:
+        self._metrics.confirmations.add(word.value)
+        if word is not Word.CONFIRMED:
+            emit(
+                logger,
+                "AcknowledgementWithheld",
+                logging.WARNING,
+                reason=word.value,
+                address=connection.target.address if connection.target else None,
+                took_ms=round(took_s * 1000, 3),
+                message=withheld(word),
+            )
+
     def _doubt(self, connection: Connection) -> None:
         """Its upstream is asked about, unless it is not the published one any more anyway."""
-        if connection.target is not None and connection.tag == (tag(self.state.document) if self.state else None):
+        if connection.target is not None and self.is_current(connection):
             self.suspicion.suspect(connection.target.address)
 
     def detached(self, connection: Connection) -> None:

@@ -7,12 +7,14 @@ pauses the other side's reading, so a connection buffers at most its two transpo
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
 from sidecar.contract.env import CutMode
 from sidecar.contract.state import CutKind
+from sidecar.core.confirm import CONFIRM_S, Word, doubtful
 from sidecar.core.refusal import Refusal
 from sidecar.core.route import Port, Tag, Upstream
 from sidecar.core.session import Ending, Session
@@ -53,8 +55,17 @@ class Connection(asyncio.Protocol):
         self._upstream: asyncio.Transport | None = None
         self._buffer = b""
         self._client_eof = False
+        self._client_full = False  # it does not read as fast as is written
+        self._asked = 0.0  # when what is unanswered was asked, or the acknowledgement before it came
+        self._took = 0.0  # how long the acknowledgement took that waits
+        self._waiting: tuple[bytes, Ending | None] = b"", None  # it, what came with it, and what is to follow
         self._timer: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
+
+    @property
+    def confirming(self) -> bool:
+        """Whether an acknowledgement waits for the API server's word."""
+        return self.stage is Stage.CONFIRMING
 
     @property
     def tag(self) -> Tag | None:
@@ -74,6 +85,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.stage is _PUMPING:
             session, upstream = self.session, self._upstream
+            if session.idle:
+                self._asked = time.monotonic()
             forward = session.requests(data)
             self.bytes_up += len(forward)
             if upstream is not None:
@@ -84,8 +97,8 @@ class Connection(asyncio.Protocol):
             self._answer_refused(data)
         elif self.stage is Stage.HELD or self.stage is Stage.DIALLING:
             self._keep(self.session.requests(data))
-        elif self.stage is Stage.DRAINING:
-            self._keep(data)  # it is answered if the transaction turns out to be still open
+        elif self.stage is Stage.DRAINING or self.stage is Stage.CONFIRMING:
+            self._keep(data)  # it is answered if the transaction turns out to be still open; or asked after all
 
     def eof_received(self) -> bool:
         self._client_eof = True
@@ -94,7 +107,7 @@ class Connection(asyncio.Protocol):
             return True
         # Who waits for an upstream and speaks no Bolt may have said all it wants to; a Bolt client has not.
         waits = self.stage is Stage.HELD or self.stage is Stage.DIALLING
-        return self.stage is Stage.DRAINING or (waits and self.session.raw)
+        return self.stage in (Stage.DRAINING, Stage.CONFIRMING) or (waits and self.session.raw)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._client = None
@@ -104,10 +117,13 @@ class Connection(asyncio.Protocol):
         self._hub.closed(self)
 
     def pause_writing(self) -> None:
+        self._client_full = True
         self._pause(self._upstream)
 
     def resume_writing(self) -> None:
-        self._resume(self._upstream)
+        self._client_full = False
+        if self.stage is not Stage.CONFIRMING:
+            self._resume(self._upstream)
 
     # ---- from the proxy ----------------------------------------------------------------------------------------
 
@@ -147,6 +163,7 @@ class Connection(asyncio.Protocol):
         self._upstream = upstream
         self.cancel_dial = None
         self.stage = Stage.PUMPING
+        self._asked = time.monotonic()
         self._resume(self._client)
         if self._buffer:
             self.bytes_up += len(self._buffer)
@@ -159,6 +176,9 @@ class Connection(asyncio.Protocol):
         """The route has changed. Whether an upstream was (or, in a grace period, will be) taken from this client."""
         if self.stage is Stage.DRAINING and kind is CutKind.FAILOVER:
             self._finish()
+        if self.stage is Stage.CONFIRMING:
+            self._end_unconfirmed(Word.CHANGED)
+            return True
         if self.stage is not Stage.PUMPING:
             return False
         ending, last = self.session.cut(kind) if mode is CutMode.GRACEFUL else (Ending.CLOSE, b"")
@@ -188,10 +208,14 @@ class Connection(asyncio.Protocol):
         """The upstream sent `data`."""
         client, session = self._client, self.session
         if (self.stage is not _PUMPING and self.stage is not _DRAINING) or client is None:
+            if self.stage is Stage.CONFIRMING:
+                self._wait_with(data)
             return
         forward, ending = session.answers(data)
         self.bytes_down += len(forward)
-        if ending is None:
+        if session.acknowledged is not None and self._is_doubtful():
+            self._wait_for_word(forward, ending)
+        elif ending is None:
             if forward:
                 client.write(forward)
         else:
@@ -210,7 +234,7 @@ class Connection(asyncio.Protocol):
 
     def upstream_gone(self) -> None:
         """The upstream closed."""
-        if self.stage not in (Stage.PUMPING, Stage.DRAINING):
+        if self.stage not in (Stage.PUMPING, Stage.DRAINING, Stage.CONFIRMING):
             return
         asked = self._client_eof or self.session.farewell or self.stage is Stage.DRAINING
         if self.stage is Stage.PUMPING:
@@ -227,6 +251,59 @@ class Connection(asyncio.Protocol):
     def upstream_resume(self) -> None:
         """It does again."""
         self._resume(self._client)
+
+    # ---- acknowledgements that took long (P-C6) ----------------------------------------------------------------
+
+    def _is_doubtful(self) -> bool:
+        acknowledged, self.session.acknowledged = self.session.acknowledged, None
+        now = time.monotonic()
+        self._took, self._asked = now - self._asked, now
+        after_s = self._hub.confirm_after_s
+        return self.stage is _PUMPING and doubtful(acknowledged or b"", self._took, after_s)
+
+    def _wait_for_word(self, forward: bytes, ending: Ending | None) -> None:
+        self.stage = Stage.CONFIRMING
+        self._waiting = forward, ending
+        self._pause(self._upstream)
+        self._set_timer(CONFIRM_S, lambda: self._end_unconfirmed(Word.UNANSWERED))
+        self._hub.confirm(self)
+
+    def _wait_with(self, data: bytes) -> None:
+        """More came although reading has paused: what TLS had taken off the wire already."""
+        forward, ending = self._waiting
+        if ending is None:
+            more, ending = self.session.answers(data)
+            self.session.acknowledged = None
+            self._waiting = forward + more, ending
+
+    def confirmed(self) -> None:
+        """The API server has answered: what waited goes on if the upstream is still the main."""
+        if self.stage is not Stage.CONFIRMING:
+            return
+        if not self._hub.is_current(self):
+            self._end_unconfirmed(Word.CHANGED)
+            return
+        self._clear_timer()
+        self.stage = Stage.PUMPING
+        self._hub.was_confirmed(self, Word.CONFIRMED, self._took)
+        (forward, ending), self._waiting = self._waiting, (b"", None)
+        if ending is not None:
+            self._end(ending, forward)
+            return
+        if self._client is not None:
+            self._client.write(forward)  # may fill it
+        if not self._client_full:
+            self._resume(self._upstream)
+        kept, self._buffer = self._buffer, b""
+        if kept:
+            self._resume(self._client)
+            self.data_received(kept)
+        if self._client_eof and self._upstream is not None and self._upstream.can_write_eof():
+            self._half_close(self._upstream)
+
+    def _end_unconfirmed(self, word: Word) -> None:
+        self._hub.was_confirmed(self, word, self._took)
+        self._finish()
 
     # ---- ends --------------------------------------------------------------------------------------------------
 

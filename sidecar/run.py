@@ -136,12 +136,15 @@ class Sidecar:
             emit(logger, "Mended", reason=before.reason.value)
 
     async def keep_asking(self, client: kube.Kube) -> None:
-        """Ask the API server at once about every suspect upstream (P-C4), unless the watch is faster."""
+        """Ask the API server at once about suspect upstreams (P-C4) and late answers (P-C6)."""
         while True:
-            answered = await self.proxy.suspicion.raised()
+            question = await self.proxy.suspicion.raised()
             await anyio.sleep(random.uniform(0, kube.ASIDE_JITTER_S))
-            if self.proxy.suspicion.until and await kube.ask_aside(client, self.follow, self.learn):
-                answered()
+            if question.open:
+                if await kube.ask_aside(client, self.follow, self.learn):
+                    question.answered(sure=self.follow.problem is None)
+                else:
+                    question.again()
             await anyio.sleep(kube.ASIDE_GAP_S)
 
     async def watch_age(self) -> None:

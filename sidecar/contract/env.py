@@ -25,6 +25,7 @@ ADMIN_ADDRESS: Final = "MEMGRAPH_HA_ADMIN_ADDRESS"
 ADMIN_PORT: Final = "MEMGRAPH_HA_ADMIN_PORT"
 HOLD: Final = "MEMGRAPH_HA_HOLD_S"
 COMMIT_GRACE: Final = "MEMGRAPH_HA_COMMIT_GRACE_S"
+CONFIRM_AFTER: Final = "MEMGRAPH_HA_CONFIRM_AFTER_S"
 CUT_MODE: Final = "MEMGRAPH_HA_CUT_MODE"
 ON_STALE: Final = "MEMGRAPH_HA_ON_STALE"
 STALE: Final = "MEMGRAPH_HA_STALE_S"
@@ -48,6 +49,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     ADMIN_PORT: "port of health and metrics (default 17687)",
     HOLD: "seconds, 0 to 28, that a new connection waits for an upstream (default 20)",
     COMMIT_GRACE: "seconds, 0 to 20, in which a COMMIT in flight may be answered after a planned cut (default 2)",
+    CONFIRM_AFTER: "seconds, 0.1 to 3600, from which on a commit's answer waits for the API server's word (default 1)",
     CUT_MODE: "graceful, or immediate: a change ends every connection without a word (default graceful)",
     ON_STALE: "keep, or cut: what happens when the API server was not heard of for long (default keep)",
     STALE: "seconds, 5 to 3600, after which that is long (default 60)",
@@ -120,6 +122,7 @@ class Settings:
     admin_port: int = names.ADMIN_PORT
     hold_s: float = 20.0
     commit_grace_s: float = 2.0
+    confirm_after_s: float = 1.0
     cut_mode: CutMode = CutMode.GRACEFUL
     on_stale: OnStale = OnStale.KEEP
     stale_s: float = 60.0
@@ -151,6 +154,9 @@ def parse(environ: Mapping[str, str]) -> Settings:
         # Java's driver gives up on an unanswered handshake after 30 s: a hold must end well before.
         hold_s=read.number(HOLD, 20.0, 0.0, 28.0),
         commit_grace_s=read.number(COMMIT_GRACE, 2.0, 0.0, 20.0),
+        # A silent main is given up after 1.5 s at the earliest (P-F1): what took longer may come from one. Below the
+        # least, ordinary commits would each cost a question to the API server.
+        confirm_after_s=read.number(CONFIRM_AFTER, 1.0, 0.1, 3600.0),
         cut_mode=read.choice(CUT_MODE, CutMode.GRACEFUL),
         on_stale=read.choice(ON_STALE, OnStale.KEEP),
         # Below, every hiccup of the API server would cut; the fresh look that goes before comes after half of it.

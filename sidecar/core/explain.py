@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sidecar.core.confirm import Word
 from sidecar.core.follow import Problem
 from sidecar.core.follow import Reason as Trouble
 from sidecar.core.route import Reason
@@ -21,6 +22,10 @@ _WHAT: Final = {
     Reason.STALE: "nothing was heard of the API server for too long to trust the last known main",
     Reason.UNCONFIRMED: "the main closed or refused connections, and the API server does not confirm it",
     Reason.ITSELF: "the published address leads back to this sidecar",
+}
+_WITHHELD: Final = {
+    Word.CHANGED: "the main is being changed",
+    Word.UNANSWERED: "the API server does not say whether this is still the main",
 }
 _WHY: Final = {
     Trouble.UNREACHABLE: "API server unreachable",
@@ -43,3 +48,8 @@ def explain(reason: Reason, waited_for: Reason | None, waited_s: float, problem:
     if reason is Reason.TOO_MANY_HELD:
         return f"{text}; too many connections wait already. Retry."
     return f"{text}; waited {waited_s:.1f} s. Retry."
+
+
+def withheld(word: Word) -> str:
+    """Why an acknowledgement that took long was not passed on."""
+    return f"a commit took long, and {_WITHHELD[word]}: its client is not told that it succeeded (P-C6)"

@@ -68,13 +68,14 @@ class Pending:
         self.tables.append(answer)
         return self.our_turn()
 
-    def answered(self, signature: int) -> None:
-        """The server answered the first of them by SUCCESS, FAILURE or IGNORED."""
-        request = self._waiting.popleft()[0] if self._waiting else -1
+    def answered(self, signature: int) -> bool:
+        """The server answered the first of them by SUCCESS, FAILURE or IGNORED. Whether that acknowledges a commit."""
+        request, may_commit = self._waiting.popleft() if self._waiting else (-1, False)
         if signature == messages.FAILURE:
             self.failed = True
         elif request in (messages.RESET, messages.ACK_FAILURE):
             self.failed = False
+        return may_commit and signature == messages.SUCCESS
 
     def our_turn(self) -> bytes:
         """The answers to the ROUTEs before which nothing waits any more."""

@@ -55,6 +55,7 @@ class Session:
         self.raw = False
         self.rewrites = 0
         self.rewritten: failure.Kind | None = None  # the last of them
+        self.acknowledged: bytes | None = None  # see `answers`; whoever acts on it empties it
         self.reply = b""  # for the client, from us, before anything else; whoever sends it empties it
         self.routes = routes  # None: a ROUTE is the server's to answer
         self._rewrite = rewrite
@@ -72,6 +73,11 @@ class Session:
     def started(self) -> bool:
         """Whether the client has said enough to know whether it speaks Bolt."""
         return self.raw or len(self._start) == handshake.SIZE
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits for an answer."""
+        return not self._pending
 
     @property
     def farewell(self) -> bool:
@@ -99,7 +105,11 @@ class Session:
         return kept
 
     def answers(self, data: bytes) -> tuple[bytes, Ending | None]:
-        """The upstream sent `data`: what to forward, and how the connection ends after that, if it does."""
+        """The upstream sent `data`: what to forward, and how the connection ends after that, if it does.
+
+        If a SUCCESS to a request that may commit is among it, `acknowledged` becomes that message: empty if it began
+        earlier, or if there are several.
+        """
         if self.raw:
             held, self._held = self._held, b""  # of before it was given up
             return held + data, None
@@ -222,7 +232,9 @@ class Session:
         sent: list[bytes] = []  # what goes before `at`, if that is not what came
         at = 0
         for signature, start, end in self._answers.feed(data):
-            pending.answered(signature)
+            if pending.answered(signature):
+                alone = self.acknowledged is None and start + shift >= 0
+                self.acknowledged = whole[start + shift : end + shift] if alone else b""
             failed = signature == messages.FAILURE and start + shift >= 0
             instead = self._instead(whole[start + shift : end + shift]) if failed else None
             if instead is not None:

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from sidecar.bolt.failure import Kind
 from sidecar.contract.env import CutMode, Rewrite
 from sidecar.contract.state import CutKind, Phase
+from sidecar.core.confirm import Word
 from sidecar.core.route import Port, Tag, Upstream
 from sidecar.pump import Connection
 from sidecar.upward import Upward
@@ -94,10 +95,19 @@ class Wire(asyncio.Transport):
 
 
 class Link:
-    """A client, the sidecar's connection, and (once attached) an upstream. `table` answers each ROUTE, if given."""
+    """A client, the sidecar's connection, and (once attached) an upstream. `table` answers each ROUTE, if given.
 
-    def __init__(self, *, table: bytes | None = None, rewrite: Rewrite = Rewrite.FAILOVER) -> None:
+    With `doubts` every acknowledgement counts as one that took long, and waits until the test confirms it.
+    """
+
+    def __init__(
+        self, *, table: bytes | None = None, rewrite: Rewrite = Rewrite.FAILOVER, doubts: bool = False
+    ) -> None:
         self.rewrite = rewrite
+        self.confirm_after_s = 0.0 if doubts else 3600.0
+        self.current = True  # the upstream is the one that the document names
+        self.asked = 0  # how often the API server's word was asked for
+        self.words: list[Word] = []
         self.last_version: tuple[int, int] | None = None
         self._table = table
         self.client = Wire()
@@ -143,6 +153,10 @@ class Link:
         """The route changed."""
         self._do(self.connection.cut, kind, CutMode.GRACEFUL, GRACE_S)
 
+    def confirmed(self) -> None:
+        """The API server answered what it was asked."""
+        self._do(self.connection.confirmed)
+
     def refuse(self, message: str, last: tuple[int, int] | None) -> None:
         """No upstream will be found."""
         self.last_version = last
@@ -178,6 +192,15 @@ class Link:
 
     def rewrote(self, connection: Connection, kind: Kind) -> None:
         """The test sees it in the bytes."""
+
+    def confirm(self, connection: Connection) -> None:
+        self.asked += 1
+
+    def is_current(self, connection: Connection) -> bool:
+        return self.current
+
+    def was_confirmed(self, connection: Connection, word: Word, took_s: float) -> None:
+        self.words.append(word)
 
     def detached(self, connection: Connection) -> None:
         """The test sees it in the transport."""

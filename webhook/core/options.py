@@ -21,6 +21,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "admin-port": env.ADMIN_PORT,
     "hold-seconds": env.HOLD,
     "commit-grace-seconds": env.COMMIT_GRACE,
+    "confirm-after-seconds": env.CONFIRM_AFTER,
     "cut-mode": env.CUT_MODE,
     "on-stale": env.ON_STALE,
     "stale-seconds": env.STALE,

@@ -8,8 +8,8 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -98,6 +98,13 @@ class Api:
         """Wait until so many requests contained `what`."""
         async with self._changed:
             await self._changed.wait_for(lambda: sum(what in path for path in self.asked) >= times)
+
+    @contextmanager
+    def silent_watches(self) -> Iterator[None]:
+        """What is published meanwhile does not reach the watches under way."""
+        watchers, self._watchers = self._watchers, set()
+        yield
+        self._watchers = watchers
 
     def drop_watchers(self) -> None:
         """Cut every watch."""

@@ -35,6 +35,8 @@ class Ack:
     epoch: int
     sidecar: str
     sent_at: float
+    asked_at: float
+    """When the request was sent that this answers: an auto-commit query, or the COMMIT."""
     at: float
 
 
@@ -91,7 +93,8 @@ class Client:
 
     def _ack(self, ident: str, connection: Connection, sent_at: float) -> Ack:
         process, epoch = connection.interpreter.instance, connection.upstream.tag.epoch
-        return Ack(ident, connection.name, process, epoch, self.name, sent_at, trio.current_time())
+        asked_at, now = connection.asked_at, trio.current_time()
+        return Ack(ident, connection.name, process, epoch, self.name, sent_at, asked_at, now)
 
     def hang_up(self) -> None:
         """The app gives up on what it asked for."""

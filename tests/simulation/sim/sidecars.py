@@ -20,6 +20,7 @@ from sandbox.memgraph.core.errors import QueryError
 from sandbox.memgraph.core.query.interpreter import Interpreter
 from sidecar.bolt import chunks, failure, messages, packstream
 from sidecar.contract.state import CutKind
+from sidecar.core.confirm import CONFIRM_S, doubtful
 from sidecar.core.follow import Changed, Follow, State
 from sidecar.core.route import SUSPECT_S, Hold, Loads, Port, Refuse, Upstream, Waiter, change, route, tag
 from sidecar.core.session import Ending, Session
@@ -31,6 +32,8 @@ from sim.ports import STATE
 
 DIAL_S: Final = 3.0
 COMMIT_GRACE_S: Final = 2.0
+CONFIRM_AFTER_S: Final = 1.0
+ASIDE_GAP_S: Final = 0.25
 HOLD_S: Final = 20.0
 PATIENCE_S: Final = 15.0
 """How long an app waits for an answer."""
@@ -70,7 +73,9 @@ class Connection:
         self.closed = False
         self.detached = False
         self.refusing = False
+        self._confirming = False
         self.draining = False
+        self.asked_at = 0.0
         self._in_flight = 0
         self._inbox = bytearray()
         self._news = trio.Event()
@@ -85,6 +90,8 @@ class Connection:
             refusal = self.session.refuse(data)
             self.close()
             return Ended.RETRY if refusal and _retriable(refusal) else Ended.LOST
+        if self.session.idle:
+            self.asked_at = trio.current_time()
         self.session.requests(data)
         self._inbox.clear()
         self.sidecar.nursery.start_soon(self._upstream, answers, steps)
@@ -127,7 +134,7 @@ class Connection:
         await trio.sleep(sidecar.network.latency())
         await sidecar.network.running(sidecar.name)
         if not self.detached:
-            self._answered(answer)
+            await self._answered(answer)
 
     def _alive(self) -> bool:
         """Whether the process this connection was made to still runs."""
@@ -135,8 +142,16 @@ class Connection:
             self.sidecar.fleet.instances[self.name] is self.interpreter.instance
         )
 
-    def _answered(self, answer: bytes) -> None:
+    async def _answered(self, answer: bytes) -> None:
         forward, ending = self.session.answers(answer)
+        acknowledged, self.session.acknowledged = self.session.acknowledged, None
+        took_s = trio.current_time() - self.asked_at
+        if acknowledged is not None and not self.draining and doubtful(acknowledged, took_s, CONFIRM_AFTER_S):
+            self._confirming = True
+            if not await self.sidecar.confirms(self) or self.detached:
+                self.close()
+                return
+            self._confirming = False
         self._deliver(forward)
         if ending is not None:
             self._end(ending)
@@ -150,6 +165,9 @@ class Connection:
     def cut(self, kind: CutKind) -> None:
         """The document changed."""
         if self.closed or self.detached:
+            return
+        if self._confirming:
+            self.close()
             return
         ending, last = self.session.cut(kind)
         self._deliver(last)
@@ -310,18 +328,31 @@ class Sidecar:
             self.nursery.start_soon(self._ask, address)
 
     async def _ask(self, address: str) -> None:
+        if await self._ask_aside():
+            self._suspects.pop(address, None)
+            self._wake()
+
+    async def confirms(self, connection: Connection) -> bool:
+        """Whether the API server, asked now, says that this connection's upstream is still the main (P-C6)."""
+        with trio.move_on_after(CONFIRM_S):
+            while True:
+                if await self._ask_aside() and self.follow.problem is None:
+                    return self.state is not None and tag(self.state.document) == connection.upstream.tag
+                await trio.sleep(ASIDE_GAP_S)
+        return False
+
+    async def _ask_aside(self) -> bool:
         try:
             there = await self.api.call(self.name, lambda: self.api.objects.get(STATE), writes=False)
         except PortError:
-            return
+            return False
         if there is None:
             self.follow.got(404, b"", aside=True)
-        else:
-            learned = self.follow.got(200, json.dumps(there.body()).encode(), aside=True)
-            if isinstance(learned, Changed):
-                self._apply(learned.state)
-        self._suspects.pop(address, None)
-        self._wake()
+            return True
+        learned = self.follow.got(200, json.dumps(there.body()).encode(), aside=True)
+        if isinstance(learned, Changed):
+            self._apply(learned.state)
+        return True
 
 
 def _failure(error: QueryError) -> bytes:

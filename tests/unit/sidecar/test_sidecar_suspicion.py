@@ -13,6 +13,16 @@ from sidecar.suspicion import Suspicion
 pytestmark = pytest.mark.anyio
 
 
+class Waiting:
+    """A connection whose acknowledgement waits."""
+
+    def __init__(self) -> None:
+        self.confirming = True
+
+    def confirmed(self) -> None:
+        self.confirming = False
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -22,9 +32,10 @@ async def test_an_answer_ends_what_was_asked_about_and_nothing_else() -> None:
     woken: list[int] = []
     suspicion = Suspicion(lambda: woken.append(1))
     suspicion.suspect("a")
-    answered = await suspicion.raised()
+    question = await suspicion.raised()
     suspicion.suspect("b")
-    answered()
+    assert question.open
+    question.answered(sure=True)
     assert list(suspicion.until) == ["b"]
     assert woken == [1]
     with anyio.fail_after(1):
@@ -55,4 +66,40 @@ async def test_a_word_that_comes_too_late_lets_it_be_asked_about_again() -> None
     await suspicion.raised()
     suspicion.suspect("a")
     with anyio.fail_after(1):
+        await suspicion.raised()
+
+
+async def test_only_an_answer_that_was_asked_for_afterwards_confirms() -> None:
+    """P-C6: the one under way may be of before the cut."""
+    suspicion = Suspicion(lambda: None)
+    early, late = Waiting(), Waiting()
+    suspicion.confirm(early)
+    question = await suspicion.raised()
+    suspicion.confirm(late)
+    question.answered(sure=True)
+    assert (early.confirming, late.confirming) == (False, True)
+    with anyio.fail_after(1):
+        (await suspicion.raised()).answered(sure=True)
+    assert not late.confirming
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_without_a_document_that_counts_it_is_asked_again_while_somebody_waits(answered: bool) -> None:
+    suspicion = Suspicion(lambda: None)
+    waiting, gone = Waiting(), Waiting()
+    suspicion.confirm(waiting)
+    suspicion.confirm(gone)
+    question = await suspicion.raised()
+    gone.confirming = False
+    if answered:
+        question.answered(sure=False)
+    else:
+        question.again()
+    assert waiting.confirming
+    with anyio.fail_after(1):
+        question = await suspicion.raised()
+    waiting.confirming = False
+    assert not question.open
+    question.again()
+    with pytest.raises(TimeoutError), anyio.fail_after(0.01):
         await suspicion.raised()

@@ -13,6 +13,7 @@ from enum import StrEnum
 from sidecar.contract.state import CutKind
 from sim.clients import Ack
 from sim.invariants.acknowledged import Acknowledged, Kept
+from sim.sidecars import CONFIRM_AFTER_S
 
 NOTICED_S = 20.0
 """P-S4 takes two polls; the rest is for a change of leader, and a controller that sleeps."""
@@ -28,7 +29,7 @@ class Window(StrEnum):
     switchover, a few milliseconds after the last look at what the partner holds."""
     STALE_SIDECAR = "StaleSidecar"
     """A sidecar cut off from the API server forwarded what a live main acknowledged during its failover: what was
-    in flight when the next main was promoted, and nothing sent later."""
+    in flight when the next main was promoted, and nothing sent later, nor anything that took long (P-C6)."""
     STALE_READ_PORT = "StaleReadPort"
     """Written over the read port of a sidecar that had not seen the cut, to a candidate that vanished unpublished."""
     LATE_PROMOTION = "LatePromotion"
@@ -91,6 +92,8 @@ class Losses(Acknowledged):
             return Window.FOREIGN
         if not kept.replicated:
             return Window.ANALYTICAL
+        if kept.stale and ack.at - ack.asked_at >= CONFIRM_AFTER_S:
+            return None
         if kept.stale and ack.sent_at <= self._next_promotion(ack):
             return Window.STALE_SIDECAR
         if kept.unfinalized and self._before_its_loss_was_noticed(ack):

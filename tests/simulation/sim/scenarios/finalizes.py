@@ -8,6 +8,7 @@ import trio
 
 from sandbox.memgraph.core.messages import Lost, Prepare, Request
 from sidecar.contract.state import CutKind
+from sim.network import both
 from sim.scenarios.kinds import Aimed, reached
 from sim.world import Shape, World
 
@@ -87,6 +88,41 @@ async def in_a_switchover(world: World) -> None:
     fleet.lose_finalize = lambda _source, _target: False
 
 
+async def with_its_client(world: World) -> None:
+    """The main's node is cut off, with an app on it, after the partner voted for a commit of that app.
+
+    The main waits for the second phase until it gives it up, and acknowledges. By then another one is main and has
+    thrown the commit away; the app's sidecar hears no API server and so of no cut (P-C6).
+    """
+    main, partner, sidecar, fleet = world.main, world.partner or "m-1", world.sidecars[0], world.fleet
+    inside = (main, sidecar.name)
+    outside = [name for name in (*world.others(), *world.names(), "api") if name not in inside]
+    pairs = [pair for a in inside for b in outside for pair in both(a, b)]
+    before, voted = fleet.intercept_answer, trio.Event()
+
+    def cut_off_at_vote(source: str, target: str, request: Request) -> Lost | None:
+        answer = before(source, target, request)
+        if isinstance(request, Prepare) and (source, target) == (main, partner) and not voted.is_set():
+            world.log("-", f"FAULT the node of {main} and {sidecar.name} is cut off; {partner} has voted")
+            world.network.block(pairs)
+            voted.set()
+        return answer
+
+    for client in world.clients[1:]:
+        client.resting = True
+    await trio.sleep(world.rng.uniform(0.5, 1.0))
+    fleet.intercept_answer = cut_off_at_vote
+    if await world.until(voted.is_set, 5.0, "a commit to be cut off in"):
+        if await world.until(lambda: world.cut is None and world.main == partner, 20.0, "the partner to be main"):
+            reached(world, 33)
+        await trio.sleep(world.rng.choice((0.0, world.rng.uniform(5.0, 12.0))))
+        world.log("-", f"HEALED the node of {main}")
+        world.network.unblock(pairs)
+    fleet.intercept_answer = before
+    for client in world.clients:
+        client.resting = False
+
+
 SCENARIOS: Final[dict[str, Aimed]] = {
     "1 swallowed finalize": Aimed(
         "P-C1 P-F5", "a main acknowledges what its promoted partner threw away", swallowed, Shape(pause_s=0.05)
@@ -97,5 +133,11 @@ SCENARIOS: Final[dict[str, Aimed]] = {
         "a second phase is lost between a switchover's cut and its demotion",
         in_a_switchover,
         Shape(pause_s=0.02),
+    ),
+    "33 cut off with its client": Aimed(
+        "P-C6 P-F5",
+        "an isolated main acknowledges what its promoted partner threw away, to an app on the same node",
+        with_its_client,
+        Shape(pause_s=0.05),
     ),
 }
