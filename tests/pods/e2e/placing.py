@@ -40,13 +40,20 @@ def main_with_leader(scene: Scene, *, together: bool) -> str:
     if not fitting:
         raise AssertionError(f"no instance is {'on' if together else 'off'} the leader's node {leaders}")
     if document.master_index not in fitting:
-        scene.installation.ask("switchover", "--to", str(fitting[0]))
-        until(
-            lambda: "" if scene.installation.document().master_index == fitting[0] else "another main is published",
-            _SPREAD_S, f"instance {fitting[0]} is the main",
-        )  # fmt: skip
-        scene.calm()
+        main_is(scene, fitting[0])
     return node_of_main(scene)
+
+
+def main_is(scene: Scene, ordinal: int) -> None:
+    """Switch over, if need be, until this instance is the main and all is well again."""
+    if scene.installation.document().master_index == ordinal:
+        return
+    scene.installation.ask("switchover", "--to", str(ordinal))
+    until(
+        lambda: "" if scene.installation.document().master_index == ordinal else "another main is published",
+        _SPREAD_S, f"instance {ordinal} is the main",
+    )  # fmt: skip
+    scene.calm()
 
 
 def schedulable(scene: Scene) -> list[str]:

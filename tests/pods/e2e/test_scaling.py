@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from plain_client import Object
 
+from e2e import placing
 from e2e.cluster import Cluster
 from e2e.forms import long
 from e2e.lane import lane
@@ -38,8 +39,7 @@ def test_scaling_down_and_up_again_loses_nothing(scaled: Scene) -> None:
     """The highest ordinal goes, and here it is the main."""
     release, first = scaled.installation, scaled.calm()
     began = time.time()
-    release.ask("switchover", "--to", "2")
-    until(lambda: "" if release.document().master_index == 2 else "not yet", _GONE_S, "instance 2 is the main")
+    placing.main_is(scaled, 2)
     volume = _volume(scaled, 2)["metadata"]["uid"]
 
     memgraph = scaled.values["memgraph"]

@@ -27,6 +27,9 @@ class Faults(Protocol):
     def reconnect(self, name: str) -> None:
         """Plug it in again."""
 
+    def fetch(self, name: str, url: str) -> str:
+        """What a pod of this node answers to a GET from the node itself, be its cable pulled. "" if it does not."""
+
     def lose(self, name: str) -> None:
         """A node's power fails: everything on it ends at once."""
 
@@ -65,6 +68,10 @@ class LocalFaults:
     def reconnect(self, name: str) -> None:
         """Plug it in again."""
         network.plug(self._layouts[name], plugged=True)
+
+    def fetch(self, name: str, url: str) -> str:
+        """What a pod answers to a GET from its node."""
+        return network.fetched(self._layouts[name], url)
 
     def lose(self, name: str) -> None:
         """A node's power fails: first nobody hears it, then nothing of it runs."""

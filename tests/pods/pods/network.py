@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 
 from pods.layout import BRIDGE, CONTROL_PLANE, NodeLayout
@@ -58,6 +59,13 @@ def _lay(node: NodeLayout, nodes: Sequence[NodeLayout]) -> None:
 def plug(node: NodeLayout, *, plugged: bool) -> None:
     """Pull the node's cable, or plug it in again."""
     ip("link", "set", node.link, "up" if plugged else "down")
+
+
+def fetched(node: NodeLayout, url: str) -> str:
+    """What is answered to a GET from this node; "" if nothing is."""
+    program = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=2).read().decode())"
+    command = ["nsenter", f"--net=/run/netns/{node.name}", sys.executable, "-c", program, url]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def silence(nodes: Sequence[NodeLayout], one: str, other: str) -> None:
