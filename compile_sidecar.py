@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 MODULES: Final = (
-    "sidecar/bolt/chunks.py", "sidecar/core/pending.py", "sidecar/core/session.py",
-    "sidecar/pump.py", "sidecar/upward.py",
+    "sidecar/bolt/chunks.py", "sidecar/core/confirm.py", "sidecar/core/pending.py",
+    "sidecar/core/session.py", "sidecar/pump.py", "sidecar/upward.py",
 )  # fmt: skip
 """Everything that runs once for each buffer that goes through."""
 

@@ -7,9 +7,9 @@ pauses the other side's reading, so a connection buffers at most its two transpo
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Final, cast
 
 from sidecar.contract.env import CutMode
@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self.bytes_up = 0
         self.bytes_down = 0
         self._hub = hub
+        self._confirm_after_s = hub.confirm_after_s
         self._client: asyncio.Transport | None = None
         self._upstream: asyncio.Transport | None = None
         self._buffer = b""
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
         if self.stage is _PUMPING:
             session, upstream = self.session, self._upstream
             if session.idle:
-                self._asked = time.monotonic()
+                self._asked = monotonic()
             forward = session.requests(data)
             self.bytes_up += len(forward)
             if upstream is not None:
@@ -163,7 +164,7 @@ class Connection(asyncio.Protocol):
         self._upstream = upstream
         self.cancel_dial = None
         self.stage = Stage.PUMPING
-        self._asked = time.monotonic()
+        self._asked = monotonic()
         self._resume(self._client)
         if self._buffer:
             self.bytes_up += len(self._buffer)
@@ -255,11 +256,10 @@ class Connection(asyncio.Protocol):
     # ---- acknowledgements that took long (P-C6) ----------------------------------------------------------------
 
     def _is_doubtful(self) -> bool:
-        acknowledged, self.session.acknowledged = self.session.acknowledged, None
-        now = time.monotonic()
+        session, now = self.session, monotonic()
         self._took, self._asked = now - self._asked, now
-        after_s = self._hub.confirm_after_s
-        return self.stage is _PUMPING and doubtful(acknowledged or b"", self._took, after_s)
+        acknowledged, session.acknowledged = session.acknowledged, None
+        return doubtful(acknowledged or b"", self._took, self._confirm_after_s) and self.stage is _PUMPING
 
     def _wait_for_word(self, forward: bytes, ending: Ending | None) -> None:
         self.stage = Stage.CONFIRMING
