@@ -140,14 +140,19 @@ async def test_status_is_watched_until_it_is_interrupted(kubernetes: World) -> N
     words = ["status", "--watch", "--kubeconfig", str(kubernetes.kubeconfig)]
     program = f"import sys; from memgraph_ha.cli import main; sys.exit(main({words!r}))"
     async with await anyio.open_process([sys.executable, "-u", "-c", program], stderr=None) as process:
-        assert process.stdout is not None
-        said = TextReceiveStream(process.stdout)
-        assert "there is no document" in await until_a_line(said, "---")
-        state = {"metadata": {"name": "graph-state"}, **published(serving=False)}
-        await kubernetes.put(paths.inside("database", "configmaps"), state)
-        assert "clients are cut" in await until_a_line(said, "---")
-        process.send_signal(signal.SIGINT)
-        assert await process.wait() == 130
+        try:
+            assert process.stdout is not None
+            said = TextReceiveStream(process.stdout)
+            assert "there is no document" in await until_a_line(said, "---")
+            state = {"metadata": {"name": "graph-state"}, **published(serving=False)}
+            await kubernetes.put(paths.inside("database", "configmaps"), state)
+            assert "clients are cut" in await until_a_line(said, "---")
+            process.send_signal(signal.SIGINT)
+            with anyio.fail_after(20):
+                assert await process.wait() == 130
+        finally:
+            if process.returncode is None:
+                process.kill()  # its end is waited for, whatever the test's own time limit
 
 
 async def until_a_line(stream: TextReceiveStream, line: str) -> str:
