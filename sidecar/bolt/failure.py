@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from sidecar.bolt import chunks, messages, packstream
+from sidecar.bolt.fields import metadata
 from sidecar.contract.env import Rewrite
 
 RETRY_CODE: Final = "Neo.TransientError.General.DatabaseUnavailable"
@@ -61,36 +62,25 @@ def rewritten(message: bytes, how: Rewrite = Rewrite.FAILOVER) -> Rewritten | No
 
     Bytes that are no FAILURE, or none we can read, are left alone (None).
     """
-    metadata = _metadata(message) if how is not Rewrite.OFF else None
-    if metadata is None:
+    said = metadata(message) if how is not Rewrite.OFF else None
+    if said is None:
         return None
-    text, code = metadata.get("message"), metadata.get("code")
+    text, code = said.get("message"), said.get("code")
     if not isinstance(text, str):
         return None
     if text.startswith(REPLICATION):
-        if COMMITTED in text or not any(said in text for said in ABORTED):
+        if COMMITTED in text or not any(words in text for words in ABORTED):
             return None
-        return _retriable(metadata, text + _ABORTED_HINT, Kind.ABORTED)
+        return _retriable(said, text + _ABORTED_HINT, Kind.ABORTED)
     if text.startswith(NOT_THE_MAIN):
-        return _retriable(metadata, text + _NOT_THE_MAIN_HINT, Kind.NOT_THE_MAIN)
+        return _retriable(said, text + _NOT_THE_MAIN_HINT, Kind.NOT_THE_MAIN)
     if how is Rewrite.ALL and isinstance(code, str) and code.startswith(_PREFIX):
-        return Rewritten(_message(({**metadata, "code": "Neo." + code.removeprefix(_PREFIX)},)), Kind.CODE)
+        return Rewritten(_message(({**said, "code": "Neo." + code.removeprefix(_PREFIX)},)), Kind.CODE)
     return None
 
 
-def _retriable(metadata: dict[Any, Any], text: str, kind: Kind) -> Rewritten:
-    return Rewritten(_message(({**metadata, "code": RETRY_CODE, "message": text},)), kind)
-
-
-def _metadata(message: bytes) -> dict[Any, Any] | None:
-    try:
-        failure = packstream.load(chunks.unpack(message))
-    except packstream.BadPackStream:
-        return None
-    if not isinstance(failure, packstream.Structure) or len(failure.fields) != 1:
-        return None
-    metadata = failure.fields[0]
-    return metadata if isinstance(metadata, dict) else None
+def _retriable(said: dict[Any, Any], text: str, kind: Kind) -> Rewritten:
+    return Rewritten(_message(({**said, "code": RETRY_CODE, "message": text},)), kind)
 
 
 def _message(fields: tuple[Any, ...]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.bolt import chunks, packstream
+from sidecar.bolt.fields import metadata
 
 
 def made_nothing_durable(message: bytes) -> bool:
@@ -11,11 +11,5 @@ def made_nothing_durable(message: bytes) -> bool:
     Memgraph's summary of a query has `type` ("r" for one that only reads) and `has_more`. What can't be read, or says
     neither, may have been a commit.
     """
-    try:
-        success = packstream.load(chunks.unpack(message))
-    except packstream.BadPackStream:
-        return False
-    if not isinstance(success, packstream.Structure) or len(success.fields) != 1:
-        return False
-    summary = success.fields[0]
-    return isinstance(summary, dict) and (summary.get("has_more") is True or summary.get("type") == "r")
+    summary = metadata(message)
+    return summary is not None and (summary.get("has_more") is True or summary.get("type") == "r")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sidecar.bolt import chunks, messages, packstream
+from sidecar.bolt.fields import fields
 from sidecar.core.itself import split
 
 TTL_S: Final = 60
@@ -23,13 +24,10 @@ def route_answer(request: bytes, dialled: str, ports: tuple[int, int], *, readab
     dialled: the address the client reached us by, unless its routing context names the one it was given.
     ports: our read-write and read port. readable: the read port leads somewhere.
     """
-    try:
-        message = packstream.load(chunks.unpack(request))
-    except packstream.BadPackStream:
+    found = fields(request, 3)
+    if found is None:
         return None
-    if not isinstance(message, packstream.Structure) or len(message.fields) != 3:
-        return None
-    context, bookmarks, extra = message.fields
+    context, bookmarks, extra = found
     if not isinstance(context, dict) or not isinstance(bookmarks, list):
         return None
     given = context.get("address")

@@ -8,17 +8,16 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from bolt_words import START
 
 from sidecar.bolt import messages as m
-from sidecar.bolt.handshake import MAGIC
 from sidecar.contract.state import CutKind
 from tests.integration.sidecar.conftest import Peer, Sidecar, World, cut_of, document, message, success
 
 pytestmark = pytest.mark.anyio
-HANDSHAKE = MAGIC + bytes.fromhex("000001ff 00080805 00020404 00000003")
 AFTER_S = 0.1
 ACKNOWLEDGED = success(late=True)
-WITHHELD = "memgraph_ha_sidecar_confirmations_total"
+COUNTED = "memgraph_ha_sidecar_confirmations_total"
 
 
 @asynccontextmanager
@@ -32,7 +31,7 @@ async def _committing(world: World, main: Peer, sidecar: Sidecar) -> AsyncIterat
     main.answers[m.COMMIT] = late
     reader, writer = await asyncio.open_connection("127.0.0.1", sidecar.port)
     try:
-        writer.write(HANDSHAKE)
+        writer.write(START)
         await reader.readexactly(4)
         writer.write(message(m.BEGIN, {}))
         await reader.readexactly(len(success()))
@@ -58,7 +57,7 @@ async def test_it_is_passed_on_when_nothing_has_changed(world: World) -> None:
     async with _committing(world, main, sidecar) as reader:
         assert await reader.readexactly(len(ACKNOWLEDGED)) == ACKNOWLEDGED
     assert len(world.api.asked) == asked + 1
-    assert await sidecar.metric(f'{WITHHELD}{{result="confirmed"}}') == 1
+    assert await sidecar.metric(f'{COUNTED}{{result="confirmed"}}') == 1
 
 
 async def test_it_is_not_when_the_api_server_knows_of_a_cut_that_the_watch_did_not_bring(world: World) -> None:
@@ -82,7 +81,7 @@ async def test_it_is_not_when_nobody_can_say(world: World) -> None:
     line = await sidecar.event("AcknowledgementWithheld")
     assert (line["reason"], line["address"]) == ("unanswered", main.address)
     assert line["took_ms"] >= 1000 * AFTER_S
-    assert await sidecar.metric(f'{WITHHELD}{{result="unanswered"}}') == 1
+    assert await sidecar.metric(f'{COUNTED}{{result="unanswered"}}') == 1
 
 
 async def test_it_is_when_the_api_server_answers_at_the_second_time(world: World) -> None:
